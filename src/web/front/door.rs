@@ -161,7 +161,7 @@ impl FrontDoor {
         };
         let address = client_address::of_head(request.head(), self.shared.trusted_hops);
         let asked = app_question::asked(&self.shared.secret, request.head(), origin);
-        let connection = asked.and_then(|_| ClientConnection::serve_app(&request));
+        let connection = asked.and_then(|_| ClientConnection::serve_app(&request, app.limits.idle));
         let is_ours = asked.is_some() || request.path().starts_with(RESERVED);
         let body = is_ours.then(|| request.take_payload());
         let head = request.head();

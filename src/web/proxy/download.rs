@@ -52,13 +52,14 @@ impl ResponseSource {
         connection: Connection,
         upload: Option<Rc<UploadProgress>>,
         response: &Response<Incoming>,
+        of_one_user: bool,
     ) -> Self {
         Self {
             connections: Rc::clone(connections),
             app: Arc::clone(app),
             connection: Some(connection),
             upload,
-            keep: kept_for(response),
+            keep: if of_one_user { None } else { kept_for(response) },
         }
     }
 

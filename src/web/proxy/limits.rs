@@ -33,13 +33,16 @@ pub const RESPONSE_HEADERS: usize = 256;
 pub const LARGE_RESPONSE: u64 = 256 * 1024;
 
 /// Threads that resolve names: a resolver that does not answer takes one thread for each name.
-pub const RESOLVERS: usize = 4;
+pub const RESOLVERS: usize = 8;
 
 /// Names that may wait to be resolved.
 pub const UNRESOLVED: usize = 256;
 
 /// How long the addresses of a name are used. An upstream in a cluster moves within seconds.
 pub const RESOLVED_FOR: Duration = Duration::from_secs(10);
+
+/// How long they are used while newer ones cannot be found: a resolver that hangs for one name must not stop the others.
+pub const STALE_FOR: Duration = Duration::from_secs(300);
 
 /// How long a failure is repeated, so that a busy app without an address does not flood the resolver.
 pub const UNRESOLVED_FOR: Duration = Duration::from_secs(1);

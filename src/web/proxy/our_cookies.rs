@@ -40,8 +40,28 @@ pub fn sets_ours(value: &HeaderValue) -> bool {
     is_ours(name_of(pair))
 }
 
-/// A cookie without a name is written `=value`. If the value contains `=`, other programs read it as a name and a
-/// value.
+/// The cookie for the app's own host: one for a whole domain would be sent to the portal and to other apps.
+pub fn for_host(value: HeaderValue, host: &str) -> HeaderValue {
+    let is_for_others = |attribute: &[u8]| {
+        let mut parts = attribute.splitn(2, |byte| *byte == b'=');
+        let name = parts.next().unwrap_or_default().trim_ascii();
+        let domain = parts.next().unwrap_or_default().trim_ascii();
+        let domain = domain.strip_prefix(b".").unwrap_or(domain);
+        name.eq_ignore_ascii_case(b"domain") && !domain.eq_ignore_ascii_case(host.as_bytes())
+    };
+    let mut parts = value.as_bytes().split(|byte| *byte == b';');
+    if !parts.clone().skip(1).any(is_for_others) {
+        return value;
+    }
+    let mut kept = parts.next().unwrap_or_default().to_vec();
+    for attribute in parts.filter(|attribute| !is_for_others(attribute)) {
+        kept.push(b';');
+        kept.extend_from_slice(attribute);
+    }
+    HeaderValue::from_bytes(&kept).unwrap_or(value)
+}
+
+/// A cookie without a name is written `=value`, and read by others as the name and value that follow.
 fn name_of(pair: &[u8]) -> &[u8] {
     let mut pair = pair.trim_ascii();
     while let Some(rest) = pair.strip_prefix(b"=") {
@@ -91,6 +111,21 @@ mod tests {
         }
         for set in ["session=latchkey; Path=/", "a=b; latchkey=c", ""] {
             assert!(!sets_ours(&HeaderValue::from_static(set)), "{set}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_stays_on_the_host_of_its_app() {
+        for (set, kept) in [
+            ("a=b; Path=/; Domain=example.org; Secure", "a=b; Path=/; Secure"),
+            ("a=b; domain = .Example.org", "a=b"),
+            ("a=b; Domain=wiki.example.org; Domain=example.org", "a=b; Domain=wiki.example.org"),
+            ("a=b; Domain=.wiki.example.org", "a=b; Domain=.wiki.example.org"),
+            ("a=Domain=x; Path=/", "a=Domain=x; Path=/"),
+            ("a=b; Domain", "a=b"),
+        ] {
+            let value = HeaderValue::from_static(set);
+            assert_eq!(for_host(value, "wiki.example.org"), kept, "{set}");
         }
     }
 

@@ -31,7 +31,7 @@ pub fn preview(
         upstream: app.upstream.as_ref().ok_or(ProxyError::NoUpstream)?,
         identity: Some(identity),
         client: client.address,
-        https: client.origin.is_https(),
+        origin: client.origin,
         body: announced(head),
     };
     let headers = request_headers::outgoing(&head.headers, &facts)?;
@@ -59,7 +59,7 @@ impl Transport {
     /// Opens a connection to the upstream of an app and closes it.
     pub async fn reach(&self, app: &App) -> Result<(), ProxyError> {
         let upstream = app.upstream.as_ref().ok_or(ProxyError::NoUpstream)?;
-        let _counted = self.shared.count_connection().ok_or(ProxyError::TooManyConnections)?;
-        connect::connect(upstream, &self.shared, app.limits.connect).await.map(drop)
+        let _counted = self.0.shared.count_connection().ok_or(ProxyError::TooManyConnections)?;
+        connect::connect(upstream, &self.0.shared, app.limits.connect).await.map(drop)
     }
 }

@@ -10,7 +10,7 @@ use super::error::ProxyError;
 use super::hop_by_hop::{NamedByConnection, is_hop_by_hop};
 use super::identity::Identity;
 use super::our_cookies;
-use crate::apps::{App, Upstream, UpstreamHost};
+use crate::apps::{App, AppOrigin, Upstream, UpstreamHost};
 
 /// If `Connection` could remove these, the decision and the upstream could see different requests.
 const PROTECTED: &[&str] = &["host", "content-length", "cookie", "authorization", "origin"];
@@ -21,7 +21,8 @@ pub struct RequestFacts<'a> {
     pub upstream: &'a Upstream,
     pub identity: Option<&'a Identity<'a>>,
     pub client: Option<IpAddr>,
-    pub https: bool,
+    /// The origin of the app that the request is for.
+    pub origin: &'a AppOrigin,
     pub body: BodyLength,
 }
 
@@ -42,9 +43,13 @@ pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::Hea
     let connection = sent.get_all(header::CONNECTION).map(|value| value.as_bytes());
     let named = NamedByConnection::new(connection, PROTECTED);
     let own = facts.app.header_names.all();
+    let families: Vec<String> = own.iter().filter_map(|name| family(name.as_str())).collect();
     for (name, value) in sent {
         let name = name.as_str();
-        let is_own = || own.iter().any(|own| own.as_str().eq_ignore_ascii_case(name));
+        let is_own = || {
+            own.iter().any(|own| own.as_str().eq_ignore_ascii_case(name))
+                || families.iter().any(|family| name.starts_with(family.as_str()))
+        };
         if is_set_elsewhere(name)
             || is_hop_by_hop(name)
             || is_for_proxies(name)
@@ -60,13 +65,15 @@ pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::Hea
     {
         append(&mut out, "cookie", &cookies)?;
     }
-    let host = sent.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());
+    // As it was registered: the client's spelling may name any port.
+    let host = facts.origin.authority();
+    let host = host.as_bytes();
     match facts.app.upstream_host {
         UpstreamHost::Kept => append(&mut out, "host", host)?,
         UpstreamHost::Upstream => append(&mut out, "host", facts.upstream.authority().as_bytes())?,
     }
     append(&mut out, "x-forwarded-host", host)?;
-    append(&mut out, "x-forwarded-proto", if facts.https { b"https" } else { b"http" })?;
+    append(&mut out, "x-forwarded-proto", if facts.origin.is_https() { b"https" } else { b"http" })?;
     if let Some(client) = facts.client {
         append(&mut out, "x-forwarded-for", client.to_string().as_bytes())?;
     }
@@ -102,16 +109,50 @@ fn is_set_elsewhere(name: &str) -> bool {
     matches!(name, "host" | "cookie" | "content-length")
 }
 
-/// The identity headers under their usual names. A name with `_` or `.` is dropped in any case: servers that turn
-/// headers into variables read all three characters as one.
+/// The family of a renamed identity header, such as `x-webauth-` of `X-WebAuth-User`: an app that believes one of them
+/// may believe the others. A family that is not for identities has no such beginning.
+fn family(own: &str) -> Option<String> {
+    let own = own.to_ascii_lowercase();
+    let (family, _) = own.rsplit_once('-')?;
+    (family.starts_with("x-") && !matches!(family, "x-requested" | "x-csrf" | "x-request"))
+        .then(|| format!("{family}-"))
+}
+
+/// Identity headers under the names that are usual here or for other proxies, whose integrations an app may have
+/// enabled.
 fn is_identity(name: &str) -> bool {
-    matches!(name, "remote-user" | "remote-email" | "remote-name" | "remote-groups")
+    const FAMILIES: [&str; 18] = [
+        "remote-",
+        "x-remote-",
+        "x-webauth-",
+        "x-auth-request-",
+        "x-authentik-",
+        "x-authenticated-",
+        "x-pomerium-",
+        "x-token-",
+        "x-goog-",
+        "x-ms-client-",
+        "x-ms-token-",
+        "x-amzn-oidc-",
+        "x-envoy-",
+        "x-ssl-",
+        "x-client-",
+        "ssl-client",
+        "tailscale-",
+        "cf-",
+    ];
+    FAMILIES.iter().any(|family| name.starts_with(family))
+        || matches!(
+            name,
+            "client-cert" | "client-cert-chain" | "x-user" | "x-email" | "x-groups" | "x-proxyuser-ip"
+        )
 }
 
 /// Headers with which a proxy tells an application where a request came from or what it is really for. Applications
 /// trust them, so a client may not send them.
 fn is_for_proxies(name: &str) -> bool {
-    name.contains(['_', '.'])
+    // Servers that turn headers into variables read any other character as they read the hyphen.
+    !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         || name.starts_with("x-forwarded")
         || name.starts_with("x-original-")
         || name.starts_with("x-accel-")
@@ -121,11 +162,16 @@ fn is_for_proxies(name: &str) -> bool {
             name,
             "forwarded"
                 | "x-real-ip"
-                | "x-client-ip"
                 | "x-cluster-client-ip"
                 | "true-client-ip"
                 | "client-ip"
-                | "cf-connecting-ip"
+                | "proxy-client-ip"
+                | "wl-proxy-client-ip"
+                | "x-originating-ip"
+                | "x-azure-clientip"
+                | "x-azure-socketip"
+                | "x-http-path-override"
+                | "base-url"
                 | "fastly-client-ip"
                 | "x-rewrite-url"
                 | "x-host"

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::limits::{RESOLVED_FOR, RESOLVERS, UNRESOLVED, UNRESOLVED_FOR};
+use super::limits::{RESOLVED_FOR, RESOLVERS, STALE_FOR, UNRESOLVED, UNRESOLVED_FOR};
 
 /// The addresses of a name, or why there are none.
 pub type Resolved = Result<Arc<[IpAddr]>, Arc<str>>;
@@ -27,14 +27,22 @@ struct Lookups {
 }
 
 struct Known {
+    /// When these addresses were found.
     since: Instant,
+    /// When they were last looked for.
+    tried: Instant,
     resolved: Resolved,
 }
 
 impl Known {
     fn is_fresh(&self, now: Instant) -> bool {
         let kept = if self.resolved.is_ok() { RESOLVED_FOR } else { UNRESOLVED_FOR };
-        now.duration_since(self.since) < kept
+        now.duration_since(self.tried) < kept
+    }
+
+    /// Whether addresses may be used until newer ones are found.
+    fn is_usable(&self, now: Instant) -> bool {
+        self.resolved.is_ok() && now.duration_since(self.since) < STALE_FOR
     }
 }
 
@@ -45,10 +53,21 @@ impl Resolver {
         }
         let resolved = {
             let mut lookups = self.lookups();
-            if let Some(known) = lookups.known.get(host).filter(|known| known.is_fresh(Instant::now())) {
+            let now = Instant::now();
+            let known = lookups.known.get(host);
+            if let Some(known) = known.filter(|known| known.is_fresh(now)) {
                 return known.resolved.clone();
             }
+            let stale = known.filter(|known| known.is_usable(now)).map(|known| known.resolved.clone());
             let is_asked = lookups.waiting.contains_key(host);
+            if let Some(stale) = stale {
+                if !is_asked && lookups.waiting.len() < UNRESOLVED {
+                    lookups.waiting.insert(host.to_owned(), Vec::new());
+                    lookups.queue.push_back(host.to_owned());
+                    self.start_thread(&mut lookups);
+                }
+                return stale;
+            }
             if !is_asked && lookups.waiting.len() >= UNRESOLVED {
                 return Err("too many names are being resolved".into());
             }
@@ -97,12 +116,17 @@ impl Resolver {
             let resolved = system_addresses(&host);
             let mut lookups = self.lookups();
             let now = Instant::now();
-            lookups.known.retain(|_, known| known.is_fresh(now));
+            lookups.known.retain(|_, known| known.is_fresh(now) || known.is_usable(now));
             for waiting in lookups.waiting.remove(&host).unwrap_or_default() {
                 // The request may have been cancelled.
                 let _ = waiting.send(resolved.clone());
             }
-            lookups.known.insert(host, Known { since: now, resolved });
+            match lookups.known.get_mut(&host) {
+                Some(known) if resolved.is_err() && known.is_usable(now) => known.tried = now,
+                _ => {
+                    lookups.known.insert(host, Known { since: now, tried: now, resolved });
+                }
+            }
         }
     }
 }
@@ -135,14 +159,31 @@ mod tests {
         assert!(resolver.lookups().known.contains_key("localhost"));
     }
 
+    #[actix_web::test]
+    async fn a_name_whose_resolver_fails_keeps_its_addresses() {
+        let resolver = Resolver::default();
+        let address: IpAddr = "192.0.2.7".parse().expect("an address");
+        let old =
+            Instant::now().checked_sub(Duration::from_secs(60)).expect("a machine that runs for a minute");
+        let known = Known { since: old, tried: old, resolved: Ok(Arc::from([address])) };
+        resolver.lookups().known.insert("nowhere.invalid".into(), known);
+        for _ in 0..3 {
+            let addresses = resolver.resolve("nowhere.invalid").await.expect("the old address");
+            assert_eq!(addresses.as_ref(), [address]);
+            actix_web::rt::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     #[test]
     fn an_answer_is_kept_for_seconds_and_a_failure_for_less() {
         let since = Instant::now();
-        let found = Known { since, resolved: Ok(Arc::from([])) };
-        let failed = Known { since, resolved: Err("no".into()) };
+        let found = Known { since, tried: since, resolved: Ok(Arc::from([])) };
+        let failed = Known { since, tried: since, resolved: Err("no".into()) };
         assert!(found.is_fresh(since + Duration::from_secs(9)));
         assert!(!found.is_fresh(since + Duration::from_secs(10)));
         assert!(failed.is_fresh(since + Duration::from_millis(900)));
         assert!(!failed.is_fresh(since + Duration::from_secs(1)));
+        assert!(found.is_usable(since + Duration::from_secs(299)));
+        assert!(!found.is_usable(since + Duration::from_secs(300)) && !failed.is_usable(since));
     }
 }

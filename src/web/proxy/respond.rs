@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_http::{ConnectionType, RequestHead, Response};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::http::{Method, StatusCode, Version};
+use actix_web::http::{Method, StatusCode, Version, header};
 use actix_web::web::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
@@ -17,14 +17,16 @@ use super::error::ProxyError;
 use super::limits::LARGE_RESPONSE;
 use super::response_headers::{self, ResponseFacts};
 use super::shared::Counted;
+use crate::apps::AppOrigin;
 use crate::web::http::server::ClientConnection;
 
 /// The request that a response answers, and its connections.
 pub struct Answered<'a> {
     pub head: &'a RequestHead,
     pub source: ResponseSource,
-    pub has_identity: bool,
-    pub app_origin: &'a str,
+    /// The response is not for everyone.
+    pub is_private: bool,
+    pub app_origin: &'a AppOrigin,
     pub upstream_origin: &'a str,
     pub idle: Duration,
     pub client: Option<ClientConnection>,
@@ -43,13 +45,18 @@ pub fn to_client(
     }
     check_framing(&parts.headers)?;
     let facts = ResponseFacts {
-        has_identity: answered.has_identity,
-        app_origin: answered.app_origin,
+        is_private: answered.is_private,
+        app_origin: &answered.app_origin.to_string(),
+        app_host: answered.app_origin.host(),
         upstream_origin: answered.upstream_origin,
     };
     let headers = response_headers::returned(&parts.headers, &facts)?;
     let mut out = Response::new(status);
     *out.headers_mut() = headers;
+    if answered.head.headers.contains_key(header::UPGRADE) {
+        // actix would announce that the protocol is switched.
+        out.head_mut().set_connection_type(ConnectionType::Close);
+    }
     if answered.head.method == Method::HEAD {
         answered.source.complete();
         out.head_mut().no_chunking(true);

@@ -11,10 +11,11 @@ const PROTECTED: &[&str] = &["content-length", "content-type", "set-cookie", "ca
 
 /// What the rules for a response depend on.
 pub struct ResponseFacts<'a> {
-    /// The request carried an identity: the response is for this user alone.
-    pub has_identity: bool,
+    /// The response is for one user, or for some networks, alone.
+    pub is_private: bool,
     /// The origin of the app, as browsers know it.
     pub app_origin: &'a str,
+    pub app_host: &'a str,
     /// The origin of the upstream, as we know it.
     pub upstream_origin: &'a str,
 }
@@ -35,17 +36,18 @@ pub fn returned(sent: &hyper::HeaderMap, facts: &ResponseFacts<'_>) -> Result<He
         let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| invalid())?;
         match name {
             "set-cookie" if our_cookies::sets_ours(&value) => {}
+            "set-cookie" => out.append(known, our_cookies::for_host(value, facts.app_host)),
             "clear-site-data" => {
                 if let Some(value) = without_cookies(&value) {
                     out.append(known, value);
                 }
             }
             "location" => out.append(known, relocated(value, facts)),
-            "cdn-cache-control" | "surrogate-control" if facts.has_identity => {}
+            name if facts.is_private && is_for_shared_caches(name) => {}
             _ => out.append(known, value),
         }
     }
-    if facts.has_identity {
+    if facts.is_private {
         keep_private(&mut out);
     }
     out.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -58,6 +60,15 @@ fn is_dropped(name: &str) -> bool {
         // These distinguish our own responses from the app's.
         || name.starts_with("x-latchkey-")
         || matches!(name, "alt-svc" | "x-sendfile" | "x-lighttpd-send-file")
+}
+
+/// Instructions to shared caches that take precedence over `Cache-Control`.
+fn is_for_shared_caches(name: &str) -> bool {
+    name.ends_with("cdn-cache-control")
+        || matches!(
+            name,
+            "surrogate-control" | "edge-control" | "akamai-cache-control" | "x-litespeed-cache-control"
+        )
 }
 
 /// `Clear-Site-Data` without the part that clears the cookies of the whole registrable domain, the portal's included.

@@ -71,8 +71,35 @@ impl TransportShared {
         self.connections.get() > self.most_connections / 2
     }
 
+    /// Whether an app with this many requests may open another connection: where connections are scarce, one app does
+    /// not take those of the others.
+    pub(super) fn has_share(&self, requests: usize) -> bool {
+        !self.is_scarce() || requests <= self.most_connections / 4 + 1
+    }
+
     /// Connections to upstreams at this moment.
     pub fn connections(&self) -> usize {
         self.connections.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_app_does_not_take_the_connections_of_all() {
+        let shared = TransportShared::new(100);
+        let mut of_one = Vec::new();
+        while shared.has_share(of_one.len() + 1) {
+            of_one.extend(shared.count_connection());
+        }
+        assert_eq!(of_one.len(), 51);
+        let mut of_another = Vec::new();
+        while shared.has_share(of_another.len() + 1) {
+            of_another.extend(shared.count_connection());
+        }
+        assert_eq!(of_another.len(), 26);
+        assert!(shared.has_share(1) && shared.count_connection().is_some(), "a third app is served");
     }
 }

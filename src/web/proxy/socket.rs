@@ -18,11 +18,13 @@ pub struct Socket {
     tcp: TcpStream,
     /// Bytes that the upstream has sent.
     received: Cell<u64>,
+    /// A write has failed because the upstream has closed the connection.
+    closed: Cell<bool>,
 }
 
 impl Socket {
     pub fn new(tcp: TcpStream) -> Rc<Self> {
-        Rc::new(Self { tcp, received: Cell::new(0) })
+        Rc::new(Self { tcp, received: Cell::new(0), closed: Cell::new(false) })
     }
 
     pub fn received(&self) -> u64 {
@@ -72,10 +74,12 @@ impl SocketStream {
             ready!(self.0.tcp.poll_write_ready(cx))?;
             match write(&self.0.tcp) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The upstream has closed the connection, perhaps after it responded to half a body. Reading returns
-                // the response, or the error.
+                // The upstream has closed the connection, perhaps behind its response to half a body. Reading brings
+                // the response, or the error; once woken, the task waits for that alone.
                 Err(error) if is_closed(&error) => {
-                    cx.waker().wake_by_ref();
+                    if !self.0.closed.replace(true) {
+                        cx.waker().wake_by_ref();
+                    }
                     return Poll::Pending;
                 }
                 written => return Poll::Ready(written),
@@ -171,5 +175,34 @@ impl AsyncWrite for UpstreamStream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use actix_web::rt::time::{sleep, timeout};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn writing_to_a_closed_connection_waits_without_being_polled_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let tcp = TcpStream::connect(listener.local_addr().expect("its number")).await.expect("a connection");
+        let (upstream, _) = listener.accept().await.expect("a connection");
+        SockRef::from(&upstream).set_linger(Some(Duration::ZERO)).expect("a reset");
+        drop(upstream);
+        sleep(Duration::from_millis(50)).await;
+        let mut stream = SocketStream::new(&Socket::new(tcp));
+        let mut polls = 0;
+        let writing = poll_fn(|cx| {
+            polls += 1;
+            Pin::new(&mut stream).poll_write(cx, b"more")
+        });
+        assert!(timeout(Duration::from_millis(100), writing).await.is_err(), "it waits");
+        assert!(polls < 5, "{polls} polls");
     }
 }

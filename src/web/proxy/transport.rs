@@ -23,7 +23,7 @@ use crate::apps::{App, AppOrigin, Upstream};
 use crate::web::http::server::ClientConnection;
 
 /// One a worker.
-pub struct Transport(Rc<UpstreamConnections>);
+pub struct Transport(pub(super) Rc<UpstreamConnections>);
 
 /// The facts about the client of a request.
 #[derive(Clone, Copy)]
@@ -47,11 +47,11 @@ impl Transport {
         identity: Option<&Identity<'_>>,
         client: &ClientFacts<'_>,
     ) -> Result<Response<BoxBody>, ProxyError> {
-        let connection = ClientConnection::serve_app(&request);
+        let connection = ClientConnection::serve_app(&request, app.limits.idle);
         let payload = request.take_payload();
         let head = request.head();
         let target = target::of(head)?;
-        if head.headers.contains_key(header::UPGRADE) {
+        if asks_for_websocket(head) {
             return Err(ProxyError::Upgrade);
         }
         let upstream = app.upstream.as_ref().ok_or(ProxyError::NoUpstream)?;
@@ -64,22 +64,16 @@ impl Transport {
         let most = usize::try_from(app.limits.max_in_flight).unwrap_or(usize::MAX);
         let requests = self.0.requests_of(app);
         let in_flight = requests.count(most).ok_or(ProxyError::TooManyInFlight)?;
-        let facts = RequestFacts {
-            app,
-            upstream,
-            identity,
-            client: client.address,
-            https: client.origin.is_https(),
-            body,
-        };
+        let facts =
+            RequestFacts { app, upstream, identity, client: client.address, origin: client.origin, body };
         let (response, source) = self.exchange(app, upstream, head, &target, &facts, payload).await?;
         respond::to_client(
             response,
             Answered {
                 head,
                 source,
-                has_identity: identity.is_some(),
-                app_origin: &client.origin.to_string(),
+                is_private: identity.is_some() || depends_on_network(app),
+                app_origin: client.origin,
                 upstream_origin: &upstream.to_string(),
                 idle: app.limits.idle,
                 client: connection,
@@ -122,7 +116,9 @@ impl Transport {
             let sent = connection.send(request);
             let mut error = match await_head::within(sent, upload.as_deref(), &app.limits).await? {
                 Ok(response) => {
-                    let source = ResponseSource::new(&self.0, app, connection, upload, &response);
+                    let of_one_user = authenticates_connection(head, response.headers());
+                    let source =
+                        ResponseSource::new(&self.0, app, connection, upload, &response, of_one_user);
                     return Ok((response, source));
                 }
                 Err(error) => error,
@@ -158,6 +154,34 @@ fn body_length(head: &RequestHead, payload: &Payload) -> BodyLength {
     }
     let length = length.and_then(|length| length.to_str().ok()?.trim().parse().ok());
     length.map_or(BodyLength::Chunked, BodyLength::Sized)
+}
+
+/// Other protocols than websockets are ignored (RFC 9110 §7.8): some clients offer h2c with every request.
+fn asks_for_websocket(head: &RequestHead) -> bool {
+    let protocols =
+        head.headers.get_all(header::UPGRADE).flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut names = protocols.map(|protocol| protocol.split(|byte| *byte == b'/').next().unwrap_or_default());
+    names.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// An open rule for some networks: the response must not reach others from a cache.
+fn depends_on_network(app: &App) -> bool {
+    app.rules.iter().any(|rule| !rule.when.networks.is_empty())
+}
+
+/// These schemes authenticate the connection, not the request (RFC 4559 §6): another user's request must not follow.
+fn authenticates_connection(head: &RequestHead, response: &hyper::HeaderMap) -> bool {
+    let names_scheme = |value: &[u8]| {
+        value.split(|byte| *byte == b',').any(|challenge| {
+            let scheme = challenge.trim_ascii().split(|byte| *byte == b' ').next().unwrap_or_default();
+            scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
+        })
+    };
+    head.headers.get_all(header::AUTHORIZATION).any(|value| names_scheme(value.as_bytes()))
+        || response
+            .get_all(hyper::header::WWW_AUTHENTICATE)
+            .iter()
+            .any(|value| names_scheme(value.as_bytes()))
 }
 
 /// Sending these twice does what sending them once does (RFC 9110 §9.2.2).

@@ -17,7 +17,7 @@ use super::shared::{LiveCount, TransportShared};
 use crate::apps::{App, AppId, Upstream};
 
 pub struct UpstreamConnections {
-    shared: Arc<TransportShared>,
+    pub(super) shared: Arc<TransportShared>,
     apps: RefCell<HashMap<AppId, AppConnections>>,
     sweeping: Cell<bool>,
 }
@@ -51,6 +51,9 @@ impl UpstreamConnections {
     }
 
     pub async fn open(&self, app: &Arc<App>, upstream: &Upstream) -> Result<Connection, ProxyError> {
+        if !self.shared.has_share(self.requests_of(app).get()) {
+            return Err(ProxyError::TooManyConnections);
+        }
         let counted = loop {
             match self.shared.count_connection() {
                 Some(counted) => break counted,

@@ -73,6 +73,16 @@ fn the_upstream_is_told_when_the_client_leaves() {
 }
 
 #[test]
+fn a_client_cannot_hide_its_end_behind_other_bytes() {
+    let (upstream, _ended) = waiting(Reads::Everything, b"");
+    let proxied = Proxied::to(&upstream);
+    let mut client = proxied.client();
+    client.send(format!("GET / HTTP/1.1\r\n{H}\r\n{}", "x".repeat(20_000)));
+    let answer = client.read_for(Duration::from_secs(5), Duration::from_secs(1));
+    assert_ne!(answer.end, End::Open, "{answer:?}");
+}
+
+#[test]
 fn the_client_is_told_when_the_upstream_leaves() {
     let upstream = Upstream::scripted(|_, stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\ndata:1\r\n");

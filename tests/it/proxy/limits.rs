@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::harness::{Client, H, Proxied, app_at};
+use super::harness::{Client, End, H, Proxied, app_at};
 use crate::support::upstream::{After, OK, Reads, Upstream};
 
 /// An upstream that never answers `/hang`.
@@ -122,17 +122,49 @@ fn requests_beyond_the_apps_limit_are_refused_and_others_are_served() {
 #[test]
 fn connections_to_upstreams_are_limited_in_the_process() {
     let upstream = hanging();
-    let proxied = Proxied::named(app_at(&upstream.url()), "Ada", 3);
-    let mut clients: Vec<Client> = (0..3).map(|_| proxied.client()).collect();
+    let proxied = Proxied::named(app_at(&upstream.url()), "Ada", 8);
+    // One app gets more than half of them, so that others are served.
+    let mut clients: Vec<Client> = (0..5).map(|_| proxied.client()).collect();
     for client in &mut clients {
         client.send(format!("GET /hang HTTP/1.1\r\n{H}\r\n"));
     }
-    upstream.wait_for(3);
+    upstream.wait_for(5);
     assert_eq!(proxied.get("/").status(), 503);
     drop(clients);
     thread::sleep(Duration::from_millis(100));
     assert_eq!(proxied.get("/").status(), 200);
-    assert!(proxied.shared.connections() <= 3);
+    assert!(proxied.shared.connections() <= 5);
+}
+
+#[test]
+fn a_client_that_reads_nothing_for_too_long_is_gone() {
+    let upstream = Upstream::scripted(|_, stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n");
+        while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {}
+        After::Close
+    });
+    let proxied = Proxied::with_app(&upstream, |app| {
+        app.limits.idle = Duration::from_millis(500);
+        app.limits.max_in_flight = 1;
+    });
+    let mut client = proxied.client();
+    client.send(format!("GET / HTTP/1.1\r\n{H}\r\n"));
+    upstream.wait_for(1);
+    assert_eq!(proxied.get("/").status(), 503, "the only place is taken");
+    let since = Instant::now();
+    while proxied.shared.connections() > 0 {
+        assert!(since.elapsed() < Duration::from_secs(5), "it holds its place");
+        thread::sleep(Duration::from_millis(50));
+    }
+    let mut part = vec![0; 1024 * 1024];
+    let end = loop {
+        match client.0.read(&mut part) {
+            Ok(0) => break End::Closed,
+            Ok(_) => {}
+            Err(_) => break End::Reset,
+        }
+    };
+    assert_eq!(end, End::Reset, "it does not look complete");
 }
 
 /// How many bytes of a gigabyte may be in transit: Latchkey's buffers, and the kernel's on both sides.

@@ -131,6 +131,24 @@ fn an_upstream_says_how_long_it_keeps_connections() {
 }
 
 #[test]
+fn a_connection_that_was_authenticated_serves_no_other_user() {
+    for (response, request) in [
+        ("www-authenticate: Basic, NTLM\r\n", ""),
+        ("www-authenticate: Negotiate\r\n", ""),
+        ("", "Authorization: NTLM TlRMTVNTUAAB\r\n"),
+        ("", "Authorization: negotiate YII\r\n"),
+    ] {
+        let text = format!("HTTP/1.1 401 Unauthorized\r\n{response}content-length: 2\r\n\r\nno");
+        let upstream = Upstream::answering(text.as_bytes());
+        let proxied = Proxied::to(&upstream);
+        for _ in 0..2 {
+            assert_eq!(proxied.ask(format!("GET / HTTP/1.1\r\n{H}{request}\r\n")).status(), 401);
+        }
+        assert_eq!(upstream.connections(), 2, "{response}{request}");
+    }
+}
+
+#[test]
 fn idle_connections_are_closed_and_not_counted_any_more() {
     let upstream =
         Upstream::answering(b"HTTP/1.1 200 OK\r\nkeep-alive: timeout=2\r\ncontent-length: 2\r\n\r\nok");

@@ -90,6 +90,9 @@ where
                     match front.route(request).await {
                         Routed::Portal(returned) => request = returned,
                         Routed::Answered(response) => {
+                            if let Some(response_guard) = &response_guard {
+                                response_guard.wait_for_buffered_body().await;
+                            }
                             return Ok(response.map_body(|_, body| ResponseBody::new(body, response_guard)));
                         }
                     }

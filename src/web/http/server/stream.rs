@@ -55,6 +55,8 @@ pub struct BoundedStream {
     /// A head or a piece of a body was passed on. actix has to parse it before it gets more.
     handed_over: bool,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// When the client of an app has read nothing for too long.
+    unread_deadline: Option<Pin<Box<Sleep>>>,
     closed: bool,
 }
 
@@ -70,6 +72,7 @@ impl BoundedStream {
             requests: 0,
             handed_over: false,
             deadline: None,
+            unread_deadline: None,
             closed: false,
         }
     }
@@ -105,8 +108,8 @@ impl BoundedStream {
         }
     }
 
-    /// Whether the client of an app has closed its end. The bytes that it sent before are kept, up to a limit. A client
-    /// that sends more without reading its response is not watched.
+    /// Whether the client of an app has closed its end. What it sent before that is kept, up to a limit: a client that
+    /// sends more behind its request hides its end, and counts as gone.
     fn has_client_left(&mut self, cx: &mut Context<'_>) -> bool {
         while self.rest.len() < READ {
             let mut bytes = [0; 512];
@@ -118,7 +121,16 @@ impl BoundedStream {
                 Poll::Pending => return false,
             }
         }
-        false
+        self.traffic.has_whole_request()
+    }
+
+    /// Fails if the client of an app has read nothing for too long.
+    fn wait_for_reader(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Some(limit) = self.traffic.unread_limit() else { return Poll::Pending };
+        let deadline = self.unread_deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(deadline.as_mut().poll(cx));
+        self.traffic.reset_at_end();
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Whether actix has not yet parsed what was passed on. It parses when it is told that there are no more bytes for
@@ -264,6 +276,10 @@ impl AsyncWrite for BoundedStream {
         }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.traffic.wrote(written.is_ready());
+        if written.is_pending() {
+            return self.wait_for_reader(cx);
+        }
+        self.unread_deadline = None;
         written
     }
 

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use actix_http::{HttpMessage as _, Payload, Request};
 use actix_web::error::PayloadError;
@@ -82,6 +83,8 @@ pub struct Traffic {
     chunked: Cell<bool>,
     /// The response is large: the kernel may buffer more of it.
     large_response: Cell<bool>,
+    /// How long the client of an app may read nothing.
+    unread_for: Cell<Duration>,
     /// The end of the connection must not look like the end of the response.
     resets: Cell<bool>,
     /// The socket did not accept the last write.
@@ -100,6 +103,7 @@ impl Default for Traffic {
             answering: Cell::default(),
             chunked: Cell::new(false),
             large_response: Cell::new(false),
+            unread_for: Cell::new(Duration::MAX),
             resets: Cell::new(false),
             blocked: Cell::new(false),
             requests: Cell::new(0),
@@ -155,6 +159,21 @@ impl Traffic {
     /// Whether an upstream answers, which must learn when the client disconnects.
     pub fn serves_app(&self) -> bool {
         self.answering.get() == Answering::App
+    }
+
+    /// How long the client of an app may read nothing; `None` for a client of the portal, which the kernel limits.
+    pub fn unread_limit(&self) -> Option<Duration> {
+        self.serves_app().then(|| self.unread_for.get())
+    }
+
+    /// The end of the connection will look like an error to the client.
+    pub fn reset_at_end(&self) {
+        self.resets.set(true);
+    }
+
+    /// Whether no more bytes of the request are to come.
+    pub fn has_whole_request(&self) -> bool {
+        matches!(self.phase.get(), Phase::Answering | Phase::Body { body: RemainingBody::Sized(0), .. })
     }
 
     /// Whether a chunked body is arriving, whose end the stream looks for.
@@ -256,9 +275,12 @@ pub struct ClientConnection(Rc<Traffic>);
 impl ClientConnection {
     /// Allows large bodies and watches for the client to disconnect, until the response is complete. `None` for a
     /// request that did not come through a [`super::stream::BoundedStream`].
-    pub fn serve_app(request: &Request) -> Option<Self> {
+    ///
+    /// * `unread_for`: how long the client may read nothing of the response.
+    pub fn serve_app(request: &Request, unread_for: Duration) -> Option<Self> {
         let traffic = Rc::clone(request.conn_data::<Rc<Traffic>>()?);
         traffic.answering.set(Answering::App);
+        traffic.unread_for.set(unread_for);
         match traffic.phase.get() {
             // The service limits it, and the client's connection ends if it is longer.
             Phase::Body { body: RemainingBody::Unsized(_), waiting } => {
@@ -277,7 +299,7 @@ impl ClientConnection {
 
     /// The end of the connection will look like an error to the client, and what was not sent yet is not sent.
     pub fn reset_at_end(&self) {
-        self.0.resets.set(true);
+        self.0.reset_at_end();
     }
 }
 

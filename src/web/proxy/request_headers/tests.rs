@@ -26,7 +26,7 @@ fn passed_on(app: &App, sent: &[(&str, &str)]) -> Vec<(String, String)> {
         upstream: app.upstream.as_ref().expect("an upstream"),
         identity: Some(&ADA),
         client: Some([192, 0, 2, 7].into()),
-        https: true,
+        origin: &app.origins[0],
         body: BodyLength::None { said: false },
     };
     let out = outgoing(&headers, &facts).expect("valid headers");
@@ -56,6 +56,13 @@ fn an_app_sees_our_identity_and_no_other() {
             ("Remote_User", "root"),
             ("Remote.User", "root"),
             ("REMOTE_USER", "root"),
+            ("Remote!User", "root"),
+            ("Remote~User", "root"),
+            ("Remote+User", "root"),
+            ("Remote-Role", "root"),
+            ("X-WebAuth-Role", "root"),
+            ("X-Auth-Request-Groups", "root"),
+            ("SSL-Client-Verify", "root"),
             ("X-Forwarded-User", "root"),
             ("Connection", "Remote-User, keep-alive"),
         ],
@@ -72,6 +79,10 @@ fn renamed_identity_headers_are_removed_and_set_as_well() {
     let sent = [("Host", "wiki.example.org"), ("x-webauth-user", "root"), ("Remote-User", "root")];
     let out = passed_on(&app, &sent);
     assert_eq!(values(&out, "x-webauth-user"), ["7"]);
+    app.header_names.user = IdentityHeaderName::parse("X-Corp-User").expect("a name");
+    let out = passed_on(&app, &[("X-Corp-Role", "root"), ("X-Corporation", "a"), ("X-Requested-With", "b")]);
+    assert!(values(&out, "x-corp-role").is_empty());
+    assert_eq!((values(&out, "x-corporation"), values(&out, "x-requested-with")), (vec!["a"], vec!["b"]));
     assert!(values(&out, "remote-user").is_empty());
 }
 
@@ -146,6 +157,13 @@ fn connection_removes_what_it_names_except_what_frames_and_routes() {
 }
 
 #[test]
+fn the_host_is_the_registered_one() {
+    let out = passed_on(&app(), &[("Host", "WIKI.example.org:1337")]);
+    assert_eq!(values(&out, "host"), ["wiki.example.org"]);
+    assert_eq!(values(&out, "x-forwarded-host"), ["wiki.example.org"]);
+}
+
+#[test]
 fn the_upstream_can_have_its_own_host() {
     let mut app = app();
     app.upstream_host = UpstreamHost::Upstream;
@@ -169,7 +187,7 @@ fn name() -> impl Strategy<Value = String> {
         "cookie",
         "x-a",
     ]);
-    let spelled = (known, "[-_.]", any::<bool>()).prop_map(|(name, separator, upper)| {
+    let spelled = (known, "[-_.!~+]", any::<bool>()).prop_map(|(name, separator, upper)| {
         let name = name.replace('-', &separator);
         if upper { name.to_uppercase() } else { name }
     });
@@ -203,7 +221,7 @@ proptest! {
             prop_assert_eq!(values(&out, name), vec![value], "{}", name);
         }
         for (name, _) in &out {
-            prop_assert!(!name.contains(['_', '.']), "{}", name);
+            prop_assert!(!name.contains(['_', '.', '!', '~', '+']), "{}", name);
             prop_assert!(!is_hop_by_hop(name), "{}", name);
             prop_assert!(name != "content-length", "a request without a body has no length");
         }

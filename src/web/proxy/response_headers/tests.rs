@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use super::*;
 
 const FACTS: ResponseFacts<'static> = ResponseFacts {
-    has_identity: true,
+    is_private: true,
     app_origin: "https://wiki.example.org",
+    app_host: "wiki.example.org",
     upstream_origin: "http://10.0.0.7:3000",
 };
 
@@ -94,8 +95,10 @@ fn a_response_for_one_user_is_private() {
         assert_eq!(value(("Cache-Control", sent), &FACTS).as_deref(), Some(kept), "{sent}");
     }
     assert!(passed_back(&FACTS, &[]).contains(&("cache-control".into(), "private".into())));
-    assert_eq!(value(("Surrogate-Control", "max-age=9"), &FACTS), None);
-    let visitor = ResponseFacts { has_identity: false, ..FACTS };
+    for cache in ["Surrogate-Control", "CDN-Cache-Control", "Netlify-CDN-Cache-Control", "Edge-Control"] {
+        assert_eq!(value((cache, "max-age=9"), &FACTS), None, "{cache}");
+    }
+    let visitor = ResponseFacts { is_private: false, ..FACTS };
     assert_eq!(value(("Cache-Control", "public"), &visitor).as_deref(), Some("public"));
     assert_eq!(value(("Surrogate-Control", "max-age=9"), &visitor).as_deref(), Some("max-age=9"));
 }
