@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::apps::ours::Portal;
-use crate::apps::refusals::RecentRefusals;
+use crate::apps::recent_refusals::RecentRefusals;
 use crate::apps::snapshot::Snapshot;
 use crate::apps::snapshots::Snapshots;
 use crate::config::{Origin, RegistrationMode, Settings, UpstreamsFrom};
