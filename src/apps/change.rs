@@ -1,4 +1,4 @@
-//! Adds, changes and removes an app. Each is answered when no instance decides by the old state any more.
+//! Adds, changes and removes an app. Each returns when no instance decides by the old state any more.
 
 use std::collections::BTreeSet;
 
@@ -108,14 +108,15 @@ impl Apps {
             .await
     }
 
-    /// An upstream is a request from our network, so pages may set it only if the operator says so.
+    /// Latchkey sends requests to an upstream from inside the operator's network, so pages may set one only if the
+    /// operator allows it.
     fn may_set_upstreams(&self, actor: Option<UserId>) -> bool {
         actor.is_none() || self.upstreams_from == UpstreamsFrom::Admin
     }
 
     /// Refuses an app that must not be stored beside `others`.
     ///
-    /// * `before`: its state before. A user who was deleted since may stay in a rule.
+    /// * `before`: its state before the change. A user who has been deleted since may stay in a rule.
     /// * `added`: the groups that the same transaction adds.
     pub(super) fn check(
         &self,
@@ -149,8 +150,8 @@ impl Apps {
         Ok(())
     }
 
-    /// Ends the keys of an app that is disabled or removed, or that lost an origin. If the app is still there, the next
-    /// visit opens a new one.
+    /// Ends the keys of an app that is disabled or removed, or that lost an origin. If the app still exists, the
+    /// next visit opens a new key.
     pub(super) fn end_keys(
         &self,
         tx: &mut SessionTx<'_>,
@@ -167,7 +168,7 @@ impl Apps {
     }
 }
 
-/// The users whom the rules name.
+/// The users that the rules name.
 pub(super) fn listed_users(rules: &[Rule]) -> impl Iterator<Item = UserId> {
     let users = |rule: &Rule| match &rule.access {
         Access::Listed(list) => list.users.clone(),

@@ -1,4 +1,4 @@
-//! What must hold for an app before it is stored, apart from what the types hold.
+//! Checks an app before it is stored, beyond what its types guarantee.
 
 use crate::apps::app::App;
 use crate::apps::app_refusal::{AppRefusal, RuleRefusal};

@@ -33,7 +33,7 @@ pub struct Entered {
     pub path: String,
 }
 
-/// The code was used, has expired, or belongs to another browser, app or session.
+/// The code has been used, has expired, or belongs to another browser or app, or its session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EnterRefusal;
 
@@ -61,7 +61,7 @@ impl Apps {
         Ok(code)
     }
 
-    /// Exchanges a code for a key of the session. The code is spent, right or wrong.
+    /// Exchanges a code for a key of the session. The code is used up, right or wrong.
     ///
     /// # Errors
     /// [`EnterRefusal`], or a fault of the database.
@@ -78,8 +78,11 @@ impl Apps {
                 let Some(entry) = taken.filter(|entry| entry.is_for(&attempt)) else {
                     return refuse(EnterRefusal);
                 };
+                if !queries::entries::lock_enabled(tx, entry.app)? {
+                    return refuse(EnterRefusal);
+                }
                 let session = Handle(entry.session);
-                // Sessions end while users log in elsewhere.
+                // The session may have ended since the entry was created.
                 let key = store.open_scoped_key(tx, session, entry.app, &entry.origin, entry.proved_at)?;
                 let owner = queries::entries::owner(tx, session)?;
                 let (Some(key), Some((user, remember))) = (key, owner) else { return refuse(EnterRefusal) };

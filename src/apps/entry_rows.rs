@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::apps::ids::AppId;
 use crate::db::time::Moment;
 
-/// A session may enter an app.
+/// The request of a session to enter an app.
 pub struct NewEntry {
     pub session: Handle,
     pub app: AppId,
@@ -15,13 +15,13 @@ pub struct NewEntry {
     pub origin: String,
     /// The hash of the state that the browser keeps on that origin.
     pub state_hash: [u8; 32],
-    /// Where the user goes on, on that origin.
+    /// The path on that origin where the user continues.
     pub path: String,
-    /// When the owner of the session last proved their identity. The key is as old as this.
+    /// When the owner of the session last proved their identity. The key records this time.
     pub proved_at: Moment,
 }
 
-/// A stored entry, which is deleted.
+/// A stored entry, which reading it deletes.
 #[derive(Queryable)]
 pub(super) struct TakenEntry {
     pub session: Uuid,

@@ -1,4 +1,4 @@
-//! Apps behind Latchkey: which host leads where, who may do what there, and the one decision about each request.
+//! Apps behind Latchkey: which host belongs to which app, who may do what there, and the decision about each request.
 
 mod answer;
 mod app;
@@ -56,5 +56,5 @@ pub use request::{AccessRequest, RequestHeaders, RequestKind, is_safe};
 pub use rule::{Access, AccessList, PathMatch, Rule, RuleScope};
 pub use rule_entry::RuleEntry;
 pub use service::Apps;
-pub use snapshot::Snapshot;
+pub use snapshot::AppSnapshot;
 pub use upstream::{InvalidUpstream, Upstream};

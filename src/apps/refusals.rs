@@ -1,4 +1,5 @@
-//! Records that the rules of an app refused a user: once a user, app and hour, off the request, and bounded.
+//! Records that the rules of an app refused a user: once an hour for each user and app, after the response, and
+//! bounded.
 
 use actix_web::rt;
 

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use uuid::uuid;
 
 use crate::apps::queries;
-use crate::apps::snapshot::Snapshot;
+use crate::apps::snapshot::AppSnapshot;
 use crate::db::{Db, Fault};
 use crate::identity::User;
 use latchkey_sessions::{Changes, Observer, Principal, Store};
@@ -25,20 +25,23 @@ pub(super) struct Snapshots {
 
 #[derive(Default)]
 struct Cached {
-    snapshot: Option<Arc<Snapshot>>,
+    snapshot: Option<Arc<AppSnapshot>>,
+    /// The last one that was read, valid or not.
+    latest: Option<Arc<AppSnapshot>>,
     /// How often the snapshot was invalidated.
     generation: u64,
 }
 
-/// The last snapshot that was read from the database.
+/// The last reading of the database, whether or not it succeeded: while the database is away, requests must not wait for
+/// one attempt after the other.
 struct Loaded {
-    /// When reading it began.
+    /// When it began.
     begun: Instant,
-    snapshot: Arc<Snapshot>,
+    result: Result<Arc<AppSnapshot>, Fault>,
 }
 
 impl Snapshots {
-    pub(super) async fn load(&self, db: &Db, sessions: &Store<User>) -> Result<Arc<Snapshot>, Fault> {
+    pub(super) async fn load(&self, db: &Db, sessions: &Store<User>) -> Result<Arc<AppSnapshot>, Fault> {
         if let Some(snapshot) = self.current(sessions) {
             return Ok(snapshot);
         }
@@ -47,14 +50,16 @@ impl Snapshots {
         if let Some(snapshot) = self.current(sessions) {
             return Ok(snapshot);
         }
-        // Read by a request that waited before this one: as new as this one may ask for.
+        // Another request read this snapshot while this one waited, so it is new enough.
         if let Some(loaded) = loading.as_ref().filter(|loaded| loaded.begun >= asked) {
-            return Ok(Arc::clone(&loaded.snapshot));
+            return loaded.result.clone();
         }
         let (begun, generation) = (Instant::now(), self.read().generation);
-        let snapshot = Arc::new(Snapshot::new(db.read(queries::all_apps).await?));
-        *loading = Some(Loaded { begun, snapshot: Arc::clone(&snapshot) });
+        let result = db.read(queries::all_apps).await.map(|apps| Arc::new(AppSnapshot::new(apps)));
+        *loading = Some(Loaded { begun, result: result.clone() });
+        let snapshot = result?;
         let mut cached = self.write();
+        cached.latest = Some(Arc::clone(&snapshot));
         // What was read before a change was announced must not be kept.
         if cached.generation == generation {
             cached.snapshot = Some(Arc::clone(&snapshot));
@@ -62,9 +67,14 @@ impl Snapshots {
         Ok(snapshot)
     }
 
+    /// The last snapshot that was read, without waiting. It may be out of date, so it decides nothing about access.
+    pub(super) fn latest(&self) -> Option<Arc<AppSnapshot>> {
+        self.read().latest.clone()
+    }
+
     /// The snapshot in memory, if it may be trusted. The lease is asked last: while it holds, every change that was
     /// answered has been announced here.
-    fn current(&self, sessions: &Store<User>) -> Option<Arc<Snapshot>> {
+    fn current(&self, sessions: &Store<User>) -> Option<Arc<AppSnapshot>> {
         let snapshot = self.read().snapshot.clone()?;
         sessions.lease_moment().map(|_| snapshot)
     }

@@ -58,7 +58,7 @@ fn notices(new: &Email) -> Vec<(&'static str, Notice<'_>)> {
         ("last-code", Notice::RecoveryCodesLow { left: 0 }),
         ("few-codes", Notice::RecoveryCodesLow { left: 2 }),
         ("new-browser", Notice::NewDevice { not_me: not_me(), ended_oldest: Some(100) }),
-        ("second-step-missing", Notice::SecondStepMissing),
+        ("second-step-missing", Notice::SecondStepMissing { within: Span::minutes(10) }),
         ("guessing", Notice::RepeatedFailures { failures: 5, unlock: unlock() }),
         ("locked", Notice::PasswordLocked { failures: 50, unknown_browser: true, unlock: unlock() }),
         ("locked-browser", Notice::PasswordLocked { failures: 50, unknown_browser: false, unlock: unlock() }),

@@ -7,7 +7,7 @@ mod mails;
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
 #[path = "../it/browser/second_factor.rs"]
 mod second_factor;
-#[allow(dead_code, reason = "shared with the tests")]
+#[allow(dead_code, unused_imports, reason = "shared with the tests")]
 #[path = "../it/support/mod.rs"]
 mod support;
 #[allow(dead_code, reason = "shared with the tests")]
@@ -43,7 +43,7 @@ const IN_A_WINDOW: [&str; 10] = [
 async fn main() {
     let dir = PathBuf::from(env::args().nth(1).expect("a directory to draw into"));
     fs::create_dir_all(dir.join("window")).expect("a directory");
-    let album = Album { dir };
+    let album = Album { dir, only: env::args().skip(2).collect() };
     let house = House::furnish().await;
     // The emails and log-ins of the set-up.
     house
@@ -66,6 +66,8 @@ async fn main() {
 /// Where the pictures go.
 struct Album {
     dir: PathBuf,
+    /// The beginnings of the names of those to take; empty: all.
+    only: Vec<String>,
 }
 
 impl Album {
@@ -225,6 +227,9 @@ impl Album {
 
     /// The whole page, at a desk and on a phone, each in light and dark.
     async fn shoot(&self, chrome: &Chrome, name: &str) {
+        if !self.only.is_empty() && !self.only.iter().any(|only| name.starts_with(only)) {
+            return;
+        }
         chrome.cdp("Emulation.setScrollbarsHidden", json!({"hidden": true})).await;
         for (screen, suffix) in [(WINDOW, ""), (PHONE, "-phone")] {
             chrome.resize(screen).await;

@@ -18,7 +18,7 @@ pub fn failed(failed: Failed<AppRefusal>) -> Failure {
     }
 }
 
-/// Says on standard error what the operator should know about an app.
+/// Prints the warnings about an app to standard error.
 pub fn warn(accounts: &Accounts, app: &App) {
     for warning in accounts.apps.warnings(app) {
         eprintln!("latchkey: warning: {}", Phrase::from(warning).text);

@@ -1,4 +1,4 @@
-//! The apps that an instance decides by: in memory under the lease, otherwise from the database.
+//! Where an instance finds the apps that it decides by: in memory under the lease, otherwise in the database.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use latchkey::accounts::Accounts;
 use latchkey::apps::{
-    Access, AccessRequest, Answer, App, AppOrigin, PathMatch, Rule, RulePath, RuleScope, Slug, Snapshot,
+    Access, AccessRequest, Answer, App, AppOrigin, AppSnapshot, PathMatch, Rule, RulePath, RuleScope, Slug,
     decide,
 };
 use latchkey::db::time::Moment;
@@ -60,7 +60,7 @@ async fn under_the_lease_the_apps_are_read_once_until_one_changes() {
 async fn without_a_lease_every_request_sees_the_database_and_without_both_there_is_no_answer() {
     let server = TestApp::spawn();
     add(&server.accounts, &app("wiki")).await;
-    // As a command, which does not listen.
+    // Like a command, which does not listen.
     let alone = Accounts::new(
         server.accounts.db().clone(),
         server.accounts.mailer().clone(),
@@ -100,7 +100,8 @@ async fn many_requests_at_once_read_the_apps_once_or_twice() {
     let server = TestApp::spawn();
     add(&server.accounts, &app("wiki")).await;
     let all = join_all((0..50).map(|_| server.accounts.apps.snapshot())).await;
-    let mut read: Vec<*const Snapshot> = all.iter().map(|one| Arc::as_ptr(one.as_ref().unwrap())).collect();
+    let mut read: Vec<*const AppSnapshot> =
+        all.iter().map(|one| Arc::as_ptr(one.as_ref().unwrap())).collect();
     read.sort_unstable();
     read.dedup();
     assert!(read.len() <= 2, "{}", read.len());
@@ -109,7 +110,7 @@ async fn many_requests_at_once_read_the_apps_once_or_twice() {
 #[test]
 fn an_app_is_found_by_its_host_in_any_case_and_at_any_port() {
     let wiki = AppOrigin::parse("https://wiki.example.org:8443").unwrap();
-    let snapshot = Snapshot::new([App { origins: vec![wiki.clone()], ..app("wiki") }]);
+    let snapshot = AppSnapshot::new([App { origins: vec![wiki.clone()], ..app("wiki") }]);
     for host in ["wiki.example.org", "WIKI.example.org", "wiki.example.org:8443", "wiki.example.org:1"] {
         let found = snapshot.by_host(host).unwrap_or_else(|| panic!("{host}"));
         assert_eq!(found.origin_at(host), Some(&wiki));
@@ -120,7 +121,7 @@ fn an_app_is_found_by_its_host_in_any_case_and_at_any_port() {
 }
 
 /// The best of many short runs: what it costs when nothing else runs.
-fn cost(snapshot: &Snapshot, host: &str) -> Duration {
+fn cost(snapshot: &AppSnapshot, host: &str) -> Duration {
     let request = AccessRequest::navigation("/page", None);
     let run = || {
         let begun = Instant::now();
@@ -142,7 +143,7 @@ fn a_decision_among_a_thousand_apps_costs_as_much_as_with_one() {
             Rule { when: RuleScope { path, ..RuleScope::default() }, ..Rule::everywhere(Access::Open) }
         };
         let rules: Vec<Rule> = (1..rules).map(rule).chain([Rule::everywhere(Access::SignedIn)]).collect();
-        Snapshot::new((0..apps).map(|number| {
+        AppSnapshot::new((0..apps).map(|number| {
             let slug = format!("app{number}");
             let origins = vec![AppOrigin::parse(&format!("https://{slug}.example.org")).unwrap()];
             App { rules: rules.clone(), ..App::new(Slug::parse(&slug).unwrap(), None, origins) }
@@ -151,6 +152,6 @@ fn a_decision_among_a_thousand_apps_costs_as_much_as_with_one() {
     let (one, thousand) = (many(1, 20), many(1000, 20));
     let (alone, among) = (cost(&one, "app0.example.org"), cost(&thousand, "app777.example.org"));
     assert!(among < alone * 2, "{alone:?} alone, {among:?} among a thousand");
-    // Without optimisation, and still little beside a request.
+    // This build is not optimized, and the cost is still small compared with a request.
     assert!(among < Duration::from_micros(30), "{among:?}");
 }
