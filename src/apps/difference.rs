@@ -1,5 +1,7 @@
 //! How two states of an app differ.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::apps::app::App;
@@ -30,9 +32,10 @@ pub(super) fn difference(before: Option<&App>, after: Option<&App>) -> Option<Ap
         (None, None) => return None,
     };
     let (before, after) = (before.map(fields).unwrap_or_default(), after.map(fields).unwrap_or_default());
-    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let value = |fields: &Map<String, Value>, name: &String| fields.get(name).cloned().unwrap_or_default();
     let changes: Vec<FieldChange> = names
+        .into_iter()
         .map(|name| FieldChange { field: name.clone(), from: value(&before, name), to: value(&after, name) })
         .filter(|change| change.from != change.to)
         .collect();

@@ -1,35 +1,19 @@
 //! Entries: the codes with which a session of the portal gets a key for the origin of an app. A code works once, for a
 //! minute, in the browser that asked for it.
 
-use diesel::prelude::Queryable;
 use latchkey_sessions::{Handle, Key};
 use subtle::ConstantTimeEq as _;
-use uuid::Uuid;
 
 use crate::apps::app::App;
+use crate::apps::entry_rows::{NewEntry, TakenEntry};
 use crate::apps::ids::{AppId, Slug};
 use crate::apps::queries;
 use crate::apps::service::Apps;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::config::AppDefaults;
-use crate::db::time::Moment;
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, LiveUser, UserId};
 use crate::secret;
-
-/// The request of a session to enter an app.
-pub struct NewEntry {
-    pub session: Handle,
-    pub app: AppId,
-    /// The origin that asked, as it is registered.
-    pub origin: String,
-    /// The hash of the state that the browser keeps on that origin.
-    pub state_hash: [u8; 32],
-    /// The path on that origin where the user continues.
-    pub path: String,
-    /// When the owner of the session last proved their identity. The key records this time.
-    pub proved_at: Moment,
-}
 
 /// What a browser presents on the origin of an app.
 pub struct EntryAttempt {
@@ -52,18 +36,6 @@ pub struct Entered {
 /// The code has been used, has expired, or belongs to another browser or app, or its session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EnterRefusal;
-
-/// A stored entry, which reading it deletes.
-#[derive(Queryable)]
-pub(super) struct TakenEntry {
-    session: Uuid,
-    app: Uuid,
-    origin: String,
-    state_hash: Vec<u8>,
-    path: String,
-    proved_at: Moment,
-    is_fresh: bool,
-}
 
 impl TakenEntry {
     fn is_for(&self, attempt: &EntryAttempt) -> bool {

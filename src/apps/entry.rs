@@ -14,6 +14,7 @@ use crate::apps::origin::AppOrigin;
 use crate::apps::rule::Rule;
 use crate::apps::rule_entry::RuleEntry;
 use crate::apps::upstream::Upstream;
+use crate::apps::user_lookup::UserLookup;
 use crate::config::Span;
 use crate::db::Failed;
 use crate::identity::UserId;
@@ -103,7 +104,7 @@ impl AppEntry {
         slug: Slug,
         source: AppSource,
         local: &(Option<AppOrigin>, Vec<Rule>),
-        user: &mut dyn FnMut(&str) -> Result<Option<UserId>, Failed<AppRefusal>>,
+        user: &mut UserLookup<'_>,
     ) -> Result<App, Failed<AppRefusal>> {
         let mut app = self.without_rules(slug, source, local.0.as_ref()).map_err(Failed::Refused)?;
         let Some(rules) = &self.rules else {

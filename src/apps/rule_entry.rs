@@ -7,6 +7,7 @@ use crate::apps::choices::RequiredFactor;
 use crate::apps::entry_duration::written;
 use crate::apps::path::RulePath;
 use crate::apps::rule::{Access, AccessList, PathMatch, Rule, RuleScope};
+use crate::apps::user_lookup::UserLookup;
 use crate::config::Span;
 use crate::db::Failed;
 use crate::identity::{GroupName, Role, UserId};
@@ -48,11 +49,7 @@ impl RuleEntry {
     ///
     /// * `at`: its position, from 0.
     /// * `user`: finds the id of a user who is written as an email address or an id.
-    pub(super) fn rule(
-        &self,
-        at: usize,
-        user: &mut dyn FnMut(&str) -> Result<Option<UserId>, Failed<AppRefusal>>,
-    ) -> Result<Rule, Failed<AppRefusal>> {
+    pub(super) fn rule(&self, at: usize, user: &mut UserLookup<'_>) -> Result<Rule, Failed<AppRefusal>> {
         let refused = |why: RuleRefusal| Failed::Refused(why.at(at));
         let mut users = Vec::new();
         for text in self.users.iter().flatten() {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::apps::ours::Portal;
-use crate::apps::refusals::RecentRefusals;
-use crate::apps::snapshot::Snapshot;
+use crate::apps::recent_refusals::RecentRefusals;
+use crate::apps::snapshot::AppSnapshot;
 use crate::apps::snapshots::Snapshots;
 use crate::config::{Origin, RegistrationMode, Settings, UpstreamsFrom};
 use crate::db::{Db, Fault};
@@ -52,7 +52,7 @@ impl Apps {
     /// # Errors
     /// A fault if the database is needed and does not answer. The caller must then refuse the request, even if an open
     /// rule would let it in.
-    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Fault> {
+    pub async fn snapshot(&self) -> Result<Arc<AppSnapshot>, Fault> {
         self.snapshots.load(&self.db, &self.sessions).await
     }
 }

@@ -10,13 +10,13 @@ use crate::apps::ids::AppId;
 
 /// All apps with their origins and rules. It never changes; a change of an app makes a new one.
 #[derive(Debug, Default)]
-pub struct Snapshot {
+pub struct AppSnapshot {
     /// By slug.
     apps: Vec<Arc<App>>,
     by_host: HashMap<String, Arc<App>>,
 }
 
-impl Snapshot {
+impl AppSnapshot {
     pub fn new(apps: impl IntoIterator<Item = App>) -> Self {
         let mut apps: Vec<Arc<App>> = apps.into_iter().map(Arc::new).collect();
         apps.sort_by(|a, b| a.slug.cmp(&b.slug));

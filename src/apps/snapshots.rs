@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use uuid::uuid;
 
 use crate::apps::queries;
-use crate::apps::snapshot::Snapshot;
+use crate::apps::snapshot::AppSnapshot;
 use crate::db::{Db, Fault};
 use crate::identity::User;
 use latchkey_sessions::{Changes, Observer, Principal, Store};
@@ -25,9 +25,9 @@ pub(super) struct Snapshots {
 
 #[derive(Default)]
 struct Cached {
-    snapshot: Option<Arc<Snapshot>>,
+    snapshot: Option<Arc<AppSnapshot>>,
     /// The last one that was read, valid or not.
-    latest: Option<Arc<Snapshot>>,
+    latest: Option<Arc<AppSnapshot>>,
     /// How often the snapshot was invalidated.
     generation: u64,
 }
@@ -37,11 +37,11 @@ struct Cached {
 struct Loaded {
     /// When it began.
     begun: Instant,
-    result: Result<Arc<Snapshot>, Fault>,
+    result: Result<Arc<AppSnapshot>, Fault>,
 }
 
 impl Snapshots {
-    pub(super) async fn load(&self, db: &Db, sessions: &Store<User>) -> Result<Arc<Snapshot>, Fault> {
+    pub(super) async fn load(&self, db: &Db, sessions: &Store<User>) -> Result<Arc<AppSnapshot>, Fault> {
         if let Some(snapshot) = self.current(sessions) {
             return Ok(snapshot);
         }
@@ -55,7 +55,7 @@ impl Snapshots {
             return loaded.result.clone();
         }
         let (begun, generation) = (Instant::now(), self.read().generation);
-        let result = db.read(queries::all_apps).await.map(|apps| Arc::new(Snapshot::new(apps)));
+        let result = db.read(queries::all_apps).await.map(|apps| Arc::new(AppSnapshot::new(apps)));
         *loading = Some(Loaded { begun, result: result.clone() });
         let snapshot = result?;
         let mut cached = self.write();
@@ -68,13 +68,13 @@ impl Snapshots {
     }
 
     /// The last snapshot that was read, without waiting. It may be out of date, so it decides nothing about access.
-    pub(super) fn latest(&self) -> Option<Arc<Snapshot>> {
+    pub(super) fn latest(&self) -> Option<Arc<AppSnapshot>> {
         self.read().latest.clone()
     }
 
     /// The snapshot in memory, if it may be trusted. The lease is asked last: while it holds, every change that was
     /// answered has been announced here.
-    fn current(&self, sessions: &Store<User>) -> Option<Arc<Snapshot>> {
+    fn current(&self, sessions: &Store<User>) -> Option<Arc<AppSnapshot>> {
         let snapshot = self.read().snapshot.clone()?;
         sessions.lease_moment().map(|_| snapshot)
     }

@@ -29,7 +29,7 @@ const NOT_SHOWN: [&str; 6] =
     ["tracing::", "Fault::bug(", "fault(", "Misconfigured::new(", "unreachable!(", "#["];
 
 /// All other text, by file and first words, with its purpose.
-const EXCEPTIONS: [(&str, &str); 8] = [
+const EXCEPTIONS: [(&str, &str); 10] = [
     // Values in the report of `latchkey audit verify --json`.
     ("audit/chain.rs", "cut off"),
     ("audit/chain.rs", "erased, but the user exists"),
@@ -37,6 +37,9 @@ const EXCEPTIONS: [(&str, &str); 8] = [
     ("audit/detail.rs", "of everybody"),
     // Stored as the user agent of the command line.
     ("identity/client.rs", "latchkey command line"),
+    // Lines of PEM.
+    ("apps/upstream.rs", "-----BEGIN CERTIFICATE-----"),
+    ("apps/upstream.rs", "-----END CERTIFICATE-----"),
     // The purposes of derived keys.
     ("factors/recovery_codes.rs", "latchkey recovery code"),
     ("notices/reset_links.rs", "decoy account"),

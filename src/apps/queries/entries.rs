@@ -8,7 +8,7 @@ use latchkey_sessions::Handle;
 use latchkey_sessions::schema::sessions;
 use uuid::Uuid;
 
-use crate::apps::entries::{NewEntry, TakenEntry};
+use crate::apps::entry_rows::{NewEntry, TakenEntry};
 use crate::config::AppDefaults;
 use crate::db::Fault;
 use crate::db::schema::{app_entries, apps};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::registered::{failed, find, warn};
 use super::rule::access;
-use super::{failed, find, warn};
 use crate::accounts::Accounts;
 use crate::apps::{App, AppOrigin, AppRefusal, Rule, Slug, Upstream};
 use crate::cli::Failure;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::find;
+use super::registered::find;
 use crate::accounts::Accounts;
 use crate::apps::{AccessRequest, Caller, RequestKind, is_safe, traced};
 use crate::cli::Failure;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::find;
+use super::registered::find;
 use crate::accounts::Accounts;
 use crate::apps::{App, AppsFile};
 use crate::cli::Failure;

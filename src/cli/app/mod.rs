@@ -5,6 +5,7 @@ mod demo;
 mod explain;
 mod files;
 mod list;
+mod registered;
 mod rule;
 
 use std::path::PathBuf;
@@ -14,11 +15,7 @@ use clap::Subcommand;
 
 use super::{Failure, connect};
 use crate::accounts::Accounts;
-use crate::apps::{App, AppRefusal};
 use crate::config::Settings;
-use crate::db::Failed;
-use crate::web::copy::app_file::app_refusal;
-use crate::web::copy::phrase::Phrase;
 
 pub use files::{lines as change_lines, read as read_file, refused as refused_file};
 
@@ -87,23 +84,5 @@ async fn execute(accounts: &Accounts, command: AppCommand) -> Result<(), Failure
         AppCommand::Export { json } => files::export(accounts, json).await,
         // The demo needs no database.
         AppCommand::Demo { .. } => Ok(()),
-    }
-}
-
-async fn find(accounts: &Accounts, slug: &str) -> Result<App, Failure> {
-    accounts.apps.find(slug).await?.ok_or_else(|| format!("there is no app {slug:?}").into())
-}
-
-fn failed(failed: Failed<AppRefusal>) -> Failure {
-    match failed {
-        Failed::Refused(why) => app_refusal(&why).into(),
-        Failed::Fault(fault) => fault.into(),
-    }
-}
-
-/// Prints the warnings about an app to standard error.
-fn warn(accounts: &Accounts, app: &App) {
-    for warning in accounts.apps.warnings(app) {
-        eprintln!("latchkey: warning: {}", Phrase::from(warning).text);
     }
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::list::print_rules;
-use super::{failed, find, warn};
+use super::registered::{failed, find, warn};
 use crate::accounts::Accounts;
 use crate::apps::{
     Access, AccessList, App, PathMatch, RequiredFactor, Rule, RulePath, RuleRefusal, RuleScope,

@@ -20,7 +20,7 @@ use super::answers::{self, Refusal};
 use super::visit::{RESERVED, Visit};
 use super::{echo, handoff, host, leave, page};
 use crate::apps::{
-    AccessRequest, Answer, App, Caller, RequestHeaders, RequestKind, Snapshot, decide, is_safe,
+    AccessRequest, Answer, App, AppSnapshot, Caller, RequestHeaders, RequestKind, decide, is_safe,
 };
 use crate::db::Fault;
 use crate::db::time::Moment;
@@ -114,7 +114,7 @@ impl FrontDoor {
     async fn answer(
         &self,
         request: Request,
-        snapshot: Result<Arc<Snapshot>, Fault>,
+        snapshot: Result<Arc<AppSnapshot>, Fault>,
         found: Option<Arc<App>>,
         id: &str,
         log: &mut LogFields,

@@ -2,6 +2,7 @@
 
 mod changes;
 mod commands;
+mod contract;
 mod files;
 mod groups;
 mod snapshot;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use latchkey::accounts::Accounts;
 use latchkey::apps::{
-    Access, AccessRequest, Answer, App, AppOrigin, PathMatch, Rule, RulePath, RuleScope, Slug, Snapshot,
+    Access, AccessRequest, Answer, App, AppOrigin, AppSnapshot, PathMatch, Rule, RulePath, RuleScope, Slug,
     decide,
 };
 use latchkey::db::time::Moment;
@@ -100,7 +100,8 @@ async fn many_requests_at_once_read_the_apps_once_or_twice() {
     let server = TestApp::spawn();
     add(&server.accounts, &app("wiki")).await;
     let all = join_all((0..50).map(|_| server.accounts.apps.snapshot())).await;
-    let mut read: Vec<*const Snapshot> = all.iter().map(|one| Arc::as_ptr(one.as_ref().unwrap())).collect();
+    let mut read: Vec<*const AppSnapshot> =
+        all.iter().map(|one| Arc::as_ptr(one.as_ref().unwrap())).collect();
     read.sort_unstable();
     read.dedup();
     assert!(read.len() <= 2, "{}", read.len());
@@ -109,7 +110,7 @@ async fn many_requests_at_once_read_the_apps_once_or_twice() {
 #[test]
 fn an_app_is_found_by_its_host_in_any_case_and_at_any_port() {
     let wiki = AppOrigin::parse("https://wiki.example.org:8443").unwrap();
-    let snapshot = Snapshot::new([App { origins: vec![wiki.clone()], ..app("wiki") }]);
+    let snapshot = AppSnapshot::new([App { origins: vec![wiki.clone()], ..app("wiki") }]);
     for host in ["wiki.example.org", "WIKI.example.org", "wiki.example.org:8443", "wiki.example.org:1"] {
         let found = snapshot.by_host(host).unwrap_or_else(|| panic!("{host}"));
         assert_eq!(found.origin_at(host), Some(&wiki));
@@ -120,7 +121,7 @@ fn an_app_is_found_by_its_host_in_any_case_and_at_any_port() {
 }
 
 /// The best of many short runs: what it costs when nothing else runs.
-fn cost(snapshot: &Snapshot, host: &str) -> Duration {
+fn cost(snapshot: &AppSnapshot, host: &str) -> Duration {
     let request = AccessRequest::navigation("/page", None);
     let run = || {
         let begun = Instant::now();
@@ -142,7 +143,7 @@ fn a_decision_among_a_thousand_apps_costs_as_much_as_with_one() {
             Rule { when: RuleScope { path, ..RuleScope::default() }, ..Rule::everywhere(Access::Open) }
         };
         let rules: Vec<Rule> = (1..rules).map(rule).chain([Rule::everywhere(Access::SignedIn)]).collect();
-        Snapshot::new((0..apps).map(|number| {
+        AppSnapshot::new((0..apps).map(|number| {
             let slug = format!("app{number}");
             let origins = vec![AppOrigin::parse(&format!("https://{slug}.example.org")).unwrap()];
             App { rules: rules.clone(), ..App::new(Slug::parse(&slug).unwrap(), None, origins) }
