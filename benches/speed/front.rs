@@ -1,6 +1,6 @@
-//! The proxied path, guarded, beside proxies that guard nothing, and nginx that asks a static page. Each proxy runs on one
-//! core; wrk, the upstream and the database on the other. What is compared is CPU time, because the other core is busy
-//! as well.
+//! Compares Latchkey as a proxy that checks the session with proxies that check nothing, and with nginx that asks a
+//! static page. Each proxy runs on one core; wrk, the upstream and the database run on the other. The measure is CPU
+//! time, because the other core is busy as well.
 
 mod enter;
 mod proxies;

@@ -8,8 +8,8 @@
  * There is one record, with a version. A revocation creates the next version, and the older ones must not be
  * served any more. A rotated key and a changed role or password work in the same way, so the model has only revocations.
  *
- * With KEYS, the watched requests come with a scoped key, which has a cache of its own. An entry there holds the session,
- * which its lookup takes from the cache of sessions or reads. The record is both rows, so the version of an entry is the
+ * With KEYS, the watched requests come with a scoped key. Scoped keys have a cache of their own. An entry there holds the
+ * session, which its lookup takes from the cache of sessions or reads. The record is both rows, so the version of an entry is the
  * older of the two; ending a key is a revocation, too.
  *
  * What is not bounded:
@@ -69,7 +69,7 @@
 #define PING_OVERTAKES             21 /* a ping's answer may come before earlier notifications */
 #define CLOCK_STANDS_STILL         22 /* an instance's clock does not run while it is suspended */
 
-/* Each of these breaks a rule of scoped keys. */
+/* Each of these breaks a rule for scoped keys. */
 #define KEYS_EVICTED_FIRST         23 /* an invalidation evicts from the cache of keys, then from that of sessions */
 #define SESSION_TAKEN_UNTRUSTED    24 /* a lookup of a key takes the session in memory although it is not trusted */
 #define KEY_INSERTED_UNCHECKED     25 /* a key is cached although an invalidation arrived after it was read */

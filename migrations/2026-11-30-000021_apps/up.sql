@@ -53,7 +53,7 @@ CREATE TABLE apps (
     CHECK (upstream_ca IS NULL OR upstream LIKE 'https:%')
 );
 
--- Where an app is reached. One app a host: apps on one host share cookies and scripts, whatever their port.
+-- The origins of an app. Only one app for each host: apps on one host share cookies and scripts, on all ports.
 CREATE TABLE app_origins (
     origin text PRIMARY KEY CHECK (origin ~ '^https://[^/?#@]+$' OR origin ~ '^http://[^/?#@:]+[.]localhost(:[0-9]+)?$'),
     app uuid NOT NULL REFERENCES apps ON DELETE CASCADE,
@@ -63,7 +63,7 @@ CREATE TABLE app_origins (
     UNIQUE (app, position)
 );
 
--- Who may do what in an app. The first rule that is about a request decides.
+-- Who may do what in an app. The first rule that matches a request decides.
 CREATE TABLE app_rules (
     app uuid NOT NULL REFERENCES apps ON DELETE CASCADE,
     position integer NOT NULL CHECK (position >= 0),
@@ -71,7 +71,7 @@ CREATE TABLE app_rules (
     methods text[] NOT NULL DEFAULT '{}' CHECK (array_position(methods, NULL) IS NULL),
     path_kind text NOT NULL DEFAULT 'all' CHECK (path_kind IN ('all', 'exact', 'below')),
     path text CHECK (path LIKE '/%'),
-    -- Empty: every address.
+    -- Empty: every IP address.
     networks text[] NOT NULL DEFAULT '{}' CHECK (array_position(networks, NULL) IS NULL),
     access text NOT NULL CHECK (access IN ('open', 'signed-in', 'listed')),
     groups text[] NOT NULL DEFAULT '{}' CHECK (array_position(groups, NULL) IS NULL),
@@ -83,7 +83,7 @@ CREATE TABLE app_rules (
     note text NOT NULL DEFAULT '' CHECK (length(note) <= 400),
     PRIMARY KEY (app, position),
     CHECK ((path_kind = 'all') = (path IS NULL)),
-    -- A list that lets nobody in is a mistake, and so is a list that nothing reads.
+    -- An empty list is an error, and so is a list beside another kind of access.
     CHECK ((access = 'listed') = (cardinality(groups) > 0 OR cardinality(users) > 0 OR role IS NOT NULL)),
     CHECK (access <> 'open' OR (factor = 'any' AND fresh_seconds IS NULL))
 );
@@ -91,7 +91,7 @@ CREATE TABLE app_rules (
 -- Whether a group is in use.
 CREATE INDEX app_rules_groups ON app_rules USING gin (groups);
 
--- Handoffs on their way from the portal to an app's origin. A code dies when it is first presented.
+-- Handoffs on their way from the portal to an app's origin. The first attempt to exchange a code uses it up.
 CREATE TABLE app_entries (
     code_hash bytea PRIMARY KEY CHECK (octet_length(code_hash) = 32),
     session uuid NOT NULL,
@@ -104,14 +104,14 @@ CREATE TABLE app_entries (
     expires_at timestamptz NOT NULL
 );
 
--- A session has a bounded number of them; the oldest goes.
+-- A session has a bounded number of entries; the oldest are deleted.
 CREATE INDEX app_entries_session ON app_entries (session, created_at);
 CREATE INDEX app_entries_app ON app_entries (app);
 CREATE INDEX app_entries_origin ON app_entries (origin);
 CREATE INDEX app_entries_expired ON app_entries (expires_at);
 
--- Instances cache all apps under one topic, announced like a principal. Versions that know no apps understand it as a
--- principal without sessions.
+-- Instances cache all apps under one topic, announced like a principal. Versions that do not know apps read it as
+-- a principal without sessions.
 CREATE FUNCTION announce_apps() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('latchkey', 'a4b5d0c2-3f6e-5d17-9c08-1a7c4b3e0021');
@@ -125,8 +125,8 @@ CREATE TRIGGER announce_apps AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON app
 CREATE TRIGGER announce_apps AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON app_rules
     FOR EACH STATEMENT EXECUTE FUNCTION announce_apps();
 
--- The groups and the factors of a user are read with each session. In contrast to announce_change, also what is new
--- changes what is cached.
+-- The groups and the factors of a user are read with each session. Unlike announce_change, an
+-- insertion also changes what is cached.
 CREATE FUNCTION announce_user() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'INSERT' THEN

@@ -8,9 +8,9 @@ use crate::apps::path::AmbiguousPath;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     Pass {
-        /// Whether the app learns who the user is. Not for visitors and preflights.
+        /// Whether the app learns who the user is. False for visitors and preflights.
         identity: bool,
-        /// Whether visitors pass as well.
+        /// Whether visitors may pass as well.
         open: bool,
     },
     /// The request has no live session, and a log-in could help.
@@ -24,7 +24,7 @@ pub enum Answer {
     SecondFactor {
         /// Whether only a passkey is enough.
         passkey: bool,
-        /// Whether the user has one to log in with.
+        /// Whether the user has set one up.
         enrolled: bool,
     },
     /// Another site sent the request.
@@ -33,16 +33,16 @@ pub enum Answer {
     /// There is no such app, or it is disabled.
     UnknownApp,
     PathAmbiguous(AmbiguousPath),
-    /// Latchkey cannot know the client's address.
+    /// Latchkey does not know the client's IP address.
     Misconfigured(UnknownAddress),
 }
 
-/// Why a user is not let in, or nobody is.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAllowed {
-    /// No rule is about this request.
+    /// No rule matches this request.
     NoRule,
-    /// The user is not in the list of the rule.
+    /// The rule does not list the user.
     NotListed,
 }
 
@@ -51,7 +51,7 @@ pub enum NotAllowed {
 pub enum UnknownAddress {
     /// The request went through a proxy that is not configured.
     UntrustedProxy,
-    /// The address is missing.
+    /// The IP address is missing.
     Missing,
 }
 
@@ -64,12 +64,12 @@ impl Answer {
 /// Which rule gave an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// The position of the rule that decided, from 0; `None` if no rule was asked or none applied.
+    /// The position of the rule that decided, from 0; `None` if no rule was checked or none matched.
     pub rule: Option<usize>,
     pub answer: Answer,
 }
 
-/// Why a rule was passed over.
+/// Why a rule was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skipped {
     Method,

@@ -24,14 +24,14 @@ pub struct App {
     pub header_names: IdentityHeaders,
     /// Other sites whose pages may send requests to the app.
     pub also_from: Vec<AppOrigin>,
-    /// The app's own cookies, which expire when another user enters.
+    /// The app's own cookies, which Latchkey deletes when another user opens the app in the same browser.
     pub app_cookies: Vec<String>,
-    /// Whether the app treats upper and lower case in paths alike.
+    /// Whether the app ignores case in paths.
     pub ignore_case: bool,
     pub explain: Explain,
     pub limits: AppLimits,
     pub upstream_host: UpstreamHost,
-    /// The code of the Close frame of a websocket whose user may not go on.
+    /// The code of the Close frame that ends a websocket when its user loses access.
     pub close_code: u16,
     pub source: AppSource,
     /// At least one. No other app has an origin on the same host.
@@ -67,7 +67,7 @@ impl Default for AppLimits {
 }
 
 impl App {
-    /// An app with the default of every setting and without rules, which lets nobody in.
+    /// An app with default settings and no rules, which lets no one in.
     pub fn new(slug: Slug, upstream: Option<Upstream>, origins: Vec<AppOrigin>) -> Self {
         Self {
             id: AppId(uuid::Uuid::new_v4()),
@@ -102,7 +102,7 @@ impl App {
         self.origins.iter().chain(&self.also_from).any(|origin| origin.is(header))
     }
 
-    /// Whether a rule depends on the path: then a path must have one meaning.
+    /// Whether a rule depends on the path. If so, a path must have only one meaning.
     pub fn has_path_rules(&self) -> bool {
         self.rules.iter().any(|rule| rule.when.path != PathMatch::All)
     }

@@ -11,7 +11,7 @@ pub enum AppRefusal {
     NoSuchApp,
     /// The app comes from a file, so pages cannot change it.
     FromFile,
-    /// Someone else changed the app meanwhile.
+    /// The app has been changed in the meantime.
     Changed,
     SlugTaken,
     InvalidSlug,
@@ -44,7 +44,7 @@ pub enum AppRefusal {
     /// Proxy mode needs an upstream.
     NoUpstream,
     Upstream(InvalidUpstream),
-    /// The upstream is the portal or an app behind it, so requests would run in circles.
+    /// The upstream is the portal or an app behind it, so requests would loop.
     UpstreamIsOurs,
     /// Upstreams are set in a file or on the command line only.
     UpstreamNotAllowed,
@@ -71,13 +71,13 @@ pub enum AppRefusal {
 pub enum RuleRefusal {
     /// It does not say who is let in.
     NoAccess,
-    /// A list without an entry.
+    /// A list is empty.
     EmptyList,
-    /// A list beside `access`.
+    /// A list is given together with `access`.
     TwoAnswers,
     /// An open rule cannot ask for a factor or a fresh proof: visitors have neither.
     OpenWithProof,
-    /// It does not say for which paths it is.
+    /// It does not say which paths it is for.
     NoPath,
     SeveralPaths,
     Path(InvalidRulePath),
@@ -118,7 +118,7 @@ impl RuleRefusal {
 /// Why a file of apps is not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileRefusal {
-    /// Not TOML, or not in the form of such a file. What the parser says.
+    /// Not TOML, or not the format of such a file. Contains the parser's message.
     Malformed(String),
     App {
         slug: String,
@@ -132,10 +132,10 @@ impl AppRefusal {
     }
 }
 
-/// What an operator should know about an app that is accepted.
+/// A warning about an app that is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppWarning {
-    /// A rule lets in everybody signed in, and everybody may register.
+    /// A rule lets in every user, and anyone may register.
     AnyoneMayRegister,
     /// There is no rule.
     NobodyAllowed,

@@ -1,4 +1,4 @@
-//! Makes the stored apps those of a file, in one transaction and with one event.
+//! Applies a file of apps in one transaction and with one event.
 
 use diesel::Connection as _;
 use diesel::pg::PgConnection;
@@ -19,7 +19,7 @@ use crate::identity::{Client, Email, GroupName, UserId};
 /// How a file is applied.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ApplyOptions {
-    /// Only say what would change.
+    /// Only report what would change.
     pub dry_run: bool,
     /// Remove apps that came from a file and are not in this one.
     pub prune: bool,
@@ -28,7 +28,7 @@ pub struct ApplyOptions {
 /// What a file changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Groups that rules name and that did not exist. They have no members yet.
+    /// The groups that rules name and that did not exist. They are added without members.
     pub groups: Vec<GroupName>,
     pub apps: Vec<AppDifference>,
 }
@@ -39,7 +39,7 @@ impl Applied {
     }
 }
 
-/// What is to be written.
+/// What to write.
 struct Plan {
     applied: Applied,
     /// The state before and after of each app that changes.
@@ -114,7 +114,7 @@ impl Apps {
             .partition(|app| prune && app.source == AppSource::File);
         for app in &wanted {
             let others = kept.iter().copied().chain(wanted.iter().filter(|other| other.id != app.id));
-            let others: Vec<App> = others.cloned().collect();
+            let others: Vec<&App> = others.collect();
             let before = stored.iter().find(|before| before.id == app.id);
             self.check(conn, app, &others, before, &groups).map_refusal(|why| why.of(app.slug.as_str()))?;
         }
@@ -139,9 +139,9 @@ impl Apps {
     }
 }
 
-/// The id of a user who is written as an address or an id.
+/// The id of a user who is written as an email address or an id.
 fn user(conn: &mut PgConnection, text: &str) -> Result<Option<UserId>, Failed<AppRefusal>> {
-    // An export writes the id of a user who was deleted.
+    // An export writes a deleted user as an id.
     if let Ok(id) = text.parse::<Uuid>() {
         return Ok(Some(UserId(id)));
     }
@@ -156,7 +156,7 @@ fn write(
     client: &Client,
 ) -> Result<(), Fault> {
     queries::insert_groups(conn, &applied.groups)?;
-    // What takes up an origin goes first: the file may move it to another app.
+    // Delete old origins first, because the file may move an origin to another app.
     for before in steps.iter().filter_map(|(before, _)| before.as_ref()) {
         queries::delete_parts(conn, before.id)?;
     }

@@ -1,4 +1,4 @@
-//! Who sent a request, as a decision sees it.
+//! The user who sent a request, as `decide` needs them.
 
 use crate::db::time::Moment;
 use crate::identity::{EnrolledFactors, GroupName, LiveUser, LoginMethod, Role, User, UserId};
@@ -11,9 +11,9 @@ pub struct Caller<'a> {
     pub name: &'a str,
     pub role: Role,
     pub groups: &'a [GroupName],
-    /// How the session was opened; `None`: in a way that this version does not know.
+    /// How the user logged in; `None`: with a method that this version does not know.
     pub method: Option<LoginMethod>,
-    /// When the user last proved their identity, as far as the app's key knows.
+    /// When the user last proved their identity, according to the app key.
     pub proved_at: Moment,
     /// What the user could log in with.
     pub enrolled: EnrolledFactors,
@@ -38,7 +38,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// * `proved_at`: the moment of the app's key.
+    /// * `proved_at`: the time that the app key records.
     pub fn of(live: &'a LiveUser, proved_at: Moment) -> Self {
         Self { method: LoginMethod::parse(&live.record.factor), ..Self::with(&live.owner, proved_at) }
     }

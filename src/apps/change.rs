@@ -1,4 +1,4 @@
-//! Adds, changes and removes an app. Each is answered when no instance decides by the old state any more.
+//! Adds, changes and removes an app. Each returns when no instance decides by the old state any more.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ impl Apps {
                 if app.upstream.is_some() && !apps.may_set_upstreams(actor) {
                     return refuse(AppRefusal::UpstreamNotAllowed);
                 }
-                apps.check(tx, &app, &others, None, &[])?;
+                apps.check(tx, &app, &others.iter().collect::<Vec<_>>(), None, &[])?;
                 queries::insert_app(tx, &app)?;
                 tx.invalidates();
                 Ok(record(tx, AuditAction::AppAdded, None, Some(&app), actor, &client)?)
@@ -73,7 +73,7 @@ impl Apps {
                 if after == before {
                     return Ok(());
                 }
-                apps.check(tx, &after, &others, Some(&before), &[])?;
+                apps.check(tx, &after, &others.iter().collect::<Vec<_>>(), Some(&before), &[])?;
                 queries::delete_parts(tx, after.id)?;
                 queries::update_app(tx, &after)?;
                 apps.end_keys(tx, &before, Some(&after))?;
@@ -108,20 +108,21 @@ impl Apps {
             .await
     }
 
-    /// An upstream is a request from our network, so pages may set it only if the operator says so.
+    /// Latchkey sends requests to an upstream from inside the operator's network, so pages may set one only if the
+    /// operator allows it.
     fn may_set_upstreams(&self, actor: Option<UserId>) -> bool {
         actor.is_none() || self.upstreams_from == UpstreamsFrom::Admin
     }
 
     /// Refuses an app that must not be stored beside `others`.
     ///
-    /// * `before`: its state before. A user who was deleted since may stay in a rule.
+    /// * `before`: its state before the change. A user who has been deleted since may stay in a rule.
     /// * `added`: the groups that the same transaction adds.
     pub(super) fn check(
         &self,
         conn: &mut PgConnection,
         app: &App,
-        others: &[App],
+        others: &[&App],
         before: Option<&App>,
         added: &[GroupName],
     ) -> Result<(), Failed<AppRefusal>> {
@@ -149,8 +150,8 @@ impl Apps {
         Ok(())
     }
 
-    /// Ends the keys of an app that is disabled or removed, or that lost an origin. If the app is still there, the next
-    /// visit opens a new one.
+    /// Ends the keys of an app that is disabled or removed, or that lost an origin. If the app still exists, the
+    /// next visit opens a new key.
     pub(super) fn end_keys(
         &self,
         tx: &mut SessionTx<'_>,
@@ -167,7 +168,7 @@ impl Apps {
     }
 }
 
-/// The users whom the rules name.
+/// The users that the rules name.
 pub(super) fn listed_users(rules: &[Rule]) -> impl Iterator<Item = UserId> {
     let users = |rule: &Rule| match &rule.access {
         Access::Listed(list) => list.users.clone(),

@@ -1,4 +1,4 @@
-//! What must hold for an app before it is stored, apart from what the types hold.
+//! Checks an app before it is stored, beyond what its types guarantee.
 
 use crate::apps::app::App;
 use crate::apps::app_refusal::{AppRefusal, RuleRefusal};
@@ -9,7 +9,7 @@ use crate::config::AppBounds;
 use crate::identity::Name;
 
 /// Checks an app against the portal and all other apps.
-pub(super) fn check(app: &App, portal: &Portal, others: &[App]) -> Result<(), AppRefusal> {
+pub(super) fn check(app: &App, portal: &Portal, others: &[&App]) -> Result<(), AppRefusal> {
     Name::parse(&app.name).map_err(AppRefusal::Name)?;
     if others.iter().any(|other| other.slug == app.slug) {
         return Err(AppRefusal::SlugTaken);
@@ -29,7 +29,7 @@ pub(super) fn check(app: &App, portal: &Portal, others: &[App]) -> Result<(), Ap
     app.rules.iter().enumerate().try_for_each(|(at, rule)| check_rule(rule).map_err(|why| why.at(at)))
 }
 
-fn check_origins(app: &App, portal: &Portal, others: &[App]) -> Result<(), AppRefusal> {
+fn check_origins(app: &App, portal: &Portal, others: &[&App]) -> Result<(), AppRefusal> {
     if app.origins.is_empty() {
         return Err(AppRefusal::NoOrigin);
     }
@@ -48,19 +48,18 @@ fn check_origins(app: &App, portal: &Portal, others: &[App]) -> Result<(), AppRe
     Ok(())
 }
 
-fn check_upstream(app: &App, portal: &Portal, others: &[App]) -> Result<(), AppRefusal> {
+fn check_upstream(app: &App, portal: &Portal, others: &[&App]) -> Result<(), AppRefusal> {
     if app.upstream.is_none() && app.mode == AppMode::Proxy {
         return Err(AppRefusal::NoUpstream);
     }
     let leads_back = app
         .upstream
         .as_ref()
-        .is_some_and(|upstream| portal.is_reached_by(upstream, others.iter().chain([app])));
+        .is_some_and(|upstream| portal.is_reached_by(upstream, others.iter().copied().chain([app])));
     // A new origin may be where the upstream of another app leads.
-    let is_reached = others
-        .iter()
-        .filter_map(|other| other.upstream.as_ref())
-        .any(|upstream| portal.is_reached_by(upstream, [app]) && !portal.is_reached_by(upstream, others));
+    let is_reached = others.iter().filter_map(|other| other.upstream.as_ref()).any(|upstream| {
+        portal.is_reached_by(upstream, [app]) && !portal.is_reached_by(upstream, others.iter().copied())
+    });
     if leads_back || is_reached { Err(AppRefusal::UpstreamIsOurs) } else { Ok(()) }
 }
 

@@ -59,7 +59,7 @@ choices! {
         Upstream = "upstream",
     }
 
-    /// Where an app is administered.
+    /// Where an app is managed.
     #[derive(Default)]
     AppSource {
         #[default]
@@ -68,7 +68,7 @@ choices! {
         File = "file",
     }
 
-    /// How the session must have been opened.
+    /// How the user must have logged in.
     #[derive(Default)]
     RequiredFactor {
         #[default]

@@ -1,4 +1,4 @@
-//! Decides whether a request reaches an app. The proxy, the pages and `latchkey app explain` all ask this function.
+//! Decides whether a request reaches an app. The proxy, the pages and `latchkey app explain` all call [`decide`].
 
 use std::borrow::Cow;
 
@@ -12,8 +12,8 @@ use crate::apps::rule::{Access, PathMatch, Rule};
 use crate::db::time::Moment;
 use crate::identity::LoginMethod;
 
-/// The answer to `request`, sent by `caller` (`None`: without a live session) at `now`. The first rule that is about the
-/// request decides; if none is, the request is refused.
+/// The answer to `request`, sent by `caller` (`None`: without a live session) at `now`. The first rule that matches the
+/// request decides; if none matches, the request is refused.
 pub fn decide(
     app: &App,
     request: &AccessRequest<'_>,
@@ -23,7 +23,7 @@ pub fn decide(
     traced(app, request, caller, now, |_, _| {})
 }
 
-/// As [`decide`], and tells `skipped` which rules were passed over before the one that decided, and why.
+/// Like [`decide`], and calls `skipped` with each rule before the one that decided, and why it was skipped.
 pub fn traced(
     app: &App,
     request: &AccessRequest<'_>,
@@ -42,7 +42,7 @@ pub fn traced(
     (answer, Trace { rule, answer })
 }
 
-/// The path that rules compare. Apps whose rules are not about paths accept any path.
+/// The path that rules are compared with. An app without rules about paths accepts any path.
 fn path_of<'a>(app: &App, request: &AccessRequest<'a>) -> Result<Cow<'a, [u8]>, Answer> {
     if !app.has_path_rules() {
         return Ok(Cow::Borrowed(&[]));
@@ -51,7 +51,7 @@ fn path_of<'a>(app: &App, request: &AccessRequest<'a>) -> Result<Cow<'a, [u8]>, 
     Ok(if app.ignore_case { Cow::Owned(folded(&path)) } else { path })
 }
 
-/// The answer to requests that a page of another site sends. Browsers name that site in every request that could do
+/// The answer to a request that a page of another site sends. Browsers name that site in every request that could cause
 /// harm.
 fn across_sites(app: &App, request: &AccessRequest<'_>) -> Option<Answer> {
     let is_trusted = match request.origin {
@@ -61,7 +61,7 @@ fn across_sites(app: &App, request: &AccessRequest<'_>) -> Option<Answer> {
         None => !matches!(request.fetch_site, Some("cross-site" | "same-site")),
     };
     match request.kind {
-        // Asks on behalf of a request that will be judged itself, and carries no cookie.
+        // A preflight carries no cookie, and the request that follows it is checked itself.
         RequestKind::Preflight if is_trusted => Some(Answer::Pass { identity: false, open: false }),
         RequestKind::Preflight => Some(Answer::PreflightRefused),
         RequestKind::Websocket if !is_trusted => Some(Answer::CrossSite),
@@ -88,10 +88,10 @@ fn by_rules(
     (Answer::NotAllowed(NotAllowed::NoRule), None)
 }
 
-/// Whether a rule is about a request.
+/// Whether a rule matches a request.
 enum Applies {
     Yes,
-    /// That depends on an address that is not known.
+    /// It depends on an IP address that is not known.
     Unless(UnknownAddress),
 }
 
@@ -158,7 +158,7 @@ fn by_rule(rule: &Rule, caller: Option<&Caller<'_>>, now: Moment) -> Answer {
 fn has_factor(method: Option<LoginMethod>, required: RequiredFactor) -> bool {
     match required {
         RequiredFactor::Any => true,
-        // A passkey verifies its user as well, so it is two factors.
+        // A passkey also verifies its user, so it counts as two factors.
         RequiredFactor::Two => method.is_some_and(|method| method != LoginMethod::Password),
         RequiredFactor::Passkey => {
             matches!(method, Some(LoginMethod::Passkey | LoginMethod::PasswordAndPasskey))

@@ -1,4 +1,4 @@
-//! What two states of an app differ in.
+//! How two states of an app differ.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::apps::choices::AppSource;
 use crate::apps::entry::AppEntry;
 use crate::audit::{AppChange, FieldChange};
 
-/// How an app is changed by a file.
+/// How a file changes an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppDifference {
     pub kind: DifferenceKind,
@@ -40,8 +40,8 @@ pub(super) fn difference(before: Option<&App>, after: Option<&App>) -> Option<Ap
     (kind != DifferenceKind::Changed || !change.changes.is_empty()).then_some(AppDifference { kind, change })
 }
 
-/// The fields of an app that do not have their default, as in a file. Users are ids, which say nothing about users who
-/// are deleted later.
+/// The fields of an app that differ from their defaults, in the format of a file. Users are ids, which reveal nothing
+/// about a user who is deleted later.
 fn fields(app: &App) -> Map<String, Value> {
     let entry = AppEntry::of(app, &|user| user.to_string());
     let mut fields = match serde_json::to_value(entry) {

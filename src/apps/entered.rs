@@ -1,4 +1,4 @@
-//! The apps that a user has entered, and leaving one from the list of sessions.
+//! Lists the apps that a user has entered, and leaves one from the list of sessions.
 
 use crate::apps::app::App;
 use crate::apps::service::Apps;

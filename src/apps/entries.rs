@@ -17,7 +17,7 @@ use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, LiveUser, UserId};
 use crate::secret;
 
-/// A session may enter an app.
+/// The request of a session to enter an app.
 pub struct NewEntry {
     pub session: Handle,
     pub app: AppId,
@@ -25,9 +25,9 @@ pub struct NewEntry {
     pub origin: String,
     /// The hash of the state that the browser keeps on that origin.
     pub state_hash: [u8; 32],
-    /// Where the user goes on, on that origin.
+    /// The path on that origin where the user continues.
     pub path: String,
-    /// When the owner of the session last proved their identity. The key is as old as this.
+    /// When the owner of the session last proved their identity. The key records this time.
     pub proved_at: Moment,
 }
 
@@ -49,11 +49,11 @@ pub struct Entered {
     pub path: String,
 }
 
-/// The code was used, has expired, or belongs to another browser, app or session.
+/// The code has been used, has expired, or belongs to another browser or app, or its session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EnterRefusal;
 
-/// A stored entry, which is deleted.
+/// A stored entry, which reading it deletes.
 #[derive(Queryable)]
 pub(super) struct TakenEntry {
     session: Uuid,
@@ -89,7 +89,7 @@ impl Apps {
         Ok(code)
     }
 
-    /// Exchanges a code for a key of the session. The code is spent, right or wrong.
+    /// Exchanges a code for a key of the session. The code is used up, right or wrong.
     ///
     /// # Errors
     /// [`EnterRefusal`], or a fault of the database.
@@ -106,8 +106,11 @@ impl Apps {
                 let Some(entry) = taken.filter(|entry| entry.is_for(&attempt)) else {
                     return refuse(EnterRefusal);
                 };
+                if !queries::entries::lock_enabled(tx, entry.app)? {
+                    return refuse(EnterRefusal);
+                }
                 let session = Handle(entry.session);
-                // Sessions end while users log in elsewhere.
+                // The session may have ended since the entry was created.
                 let key = store.open_scoped_key(tx, session, entry.app, &entry.origin, entry.proved_at)?;
                 let owner = queries::entries::owner(tx, session)?;
                 let (Some(key), Some((user, remember))) = (key, owner) else { return refuse(EnterRefusal) };

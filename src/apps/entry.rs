@@ -1,4 +1,4 @@
-//! An app as it is written in a file. The same form shows what a change of an app changed.
+//! An app as it is written in a file. Events use the same format to record what changed.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::config::Span;
 use crate::db::Failed;
 use crate::identity::UserId;
 
-/// An app in a file. What is left out has its default.
+/// An app in a file. Fields that are left out have their defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppEntry {
@@ -60,7 +60,7 @@ pub struct AppEntry {
     close_code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<HeadersEntry>,
-    /// Left out: those of a new app. An empty list lets nobody in.
+    /// Left out: the rules of a new app. An empty list lets no one in.
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<Vec<RuleEntry>>,
 }
@@ -96,8 +96,8 @@ macro_rules! choice {
 impl AppEntry {
     /// The app that is written here, with a new id.
     ///
-    /// * `local`: the origin and the rules of an app that names none.
-    /// * `user`: the id of a user who is written as an address or an id.
+    /// * `local`: the origin and the rules for an app that names none.
+    /// * `user`: finds the id of a user who is written as an email address or an id.
     pub(super) fn app(
         &self,
         slug: Slug,
@@ -154,7 +154,7 @@ impl AppEntry {
         Ok(app)
     }
 
-    /// The entry that makes `app`. What has its default is left out.
+    /// The entry that describes `app`. Fields that have their defaults are left out.
     pub(super) fn of(app: &App, user: &dyn Fn(UserId) -> String) -> Self {
         let plain = App::new(app.slug.clone(), None, Vec::new());
         let text = |value: &'static str, default: &'static str| (value != default).then(|| value.to_owned());

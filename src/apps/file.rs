@@ -22,7 +22,7 @@ impl AppsFile {
     /// Parses TOML.
     ///
     /// # Errors
-    /// If the text is not TOML, has a key that means nothing, or a name that is not a slug.
+    /// If the text is not TOML, has an unknown key, or has a name that is not a slug.
     pub fn parse(text: &str) -> Result<Self, FileRefusal> {
         let file: Self =
             toml::from_str(text).map_err(|error| FileRefusal::Malformed(error.to_string().trim().into()))?;
@@ -32,9 +32,9 @@ impl AppsFile {
         }
     }
 
-    /// The file that makes `apps`.
+    /// The file that describes `apps`.
     ///
-    /// * `user`: how a user is written.
+    /// * `user`: returns how to write a user.
     pub(super) fn of<'a>(apps: impl IntoIterator<Item = &'a App>, user: &dyn Fn(UserId) -> String) -> Self {
         let entry = |app: &App| (app.slug.to_string(), AppEntry::of(app, user));
         Self { apps: apps.into_iter().map(entry).collect() }

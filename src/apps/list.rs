@@ -1,4 +1,4 @@
-//! Reads apps for pages and commands, and says what an operator should know about one.
+//! Reads apps and their warnings for pages and commands.
 
 use crate::apps::Slug;
 use crate::apps::app::App;
@@ -23,12 +23,12 @@ impl Apps {
         Ok(self.list().await?.into_iter().find(|app| app.slug.as_str() == slug))
     }
 
-    /// The file that makes all apps. Users are written as addresses.
+    /// All apps as a file. Users are written as email addresses.
     pub async fn export(&self) -> Result<AppsFile, Fault> {
         self.export_of(self.list().await?).await
     }
 
-    /// The file that makes one app.
+    /// One app as a file.
     pub async fn export_one(&self, app: &App) -> Result<AppsFile, Fault> {
         self.export_of(vec![app.clone()]).await
     }
@@ -44,24 +44,24 @@ impl Apps {
     }
 
     /// A user as sessions cache them, for a decision about a request that was not sent; `None` if there is no user with
-    /// this address, or they are disabled.
+    /// this email address, or the user is disabled.
     pub async fn user(&self, email: &Email) -> Result<Option<User>, Fault> {
         let key = email.key().clone();
         self.db.read(move |conn| identity::queries::user_at(conn, &key)).await
     }
 
-    /// What the names in the rules of an app are: the address of each user who still exists.
+    /// The email addresses of the users in the rules of an app. Deleted users are left out.
     pub async fn addresses_in(&self, app: &App) -> Result<Vec<(UserId, String)>, Fault> {
         let users: Vec<UserId> = listed_users(&app.rules).collect();
         self.db.read(move |conn| queries::addresses(conn, &users)).await
     }
 
-    /// The rules of an app that comes without any: in local mode everybody signed in, elsewhere nobody.
+    /// The rules of a new app that names none. In local mode they let in every user, elsewhere no one.
     pub fn default_rules(&self) -> Vec<Rule> {
         if self.is_local { vec![Rule::everywhere(Access::SignedIn)] } else { Vec::new() }
     }
 
-    /// The origin of an app that comes without one; `None` outside local mode.
+    /// The origin of a new app that names none; `None` outside local mode.
     pub fn default_origin(&self, slug: &Slug) -> Option<AppOrigin> {
         self.is_local.then(|| AppOrigin::local(slug, &self.portal.origin)).flatten()
     }

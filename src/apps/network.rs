@@ -4,14 +4,14 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// An address with a prefix length, such as `10.0.0.0/8`. The bits behind the prefix are zero.
+/// An IP address with a prefix length, such as `10.0.0.0/8`. The bits after the prefix are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
 }
 
-/// The text is neither an address nor a network, or has bits behind its prefix.
+/// The text is neither an IP address nor a network, or bits after its prefix are not zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidNetwork;
 

@@ -1,4 +1,4 @@
-//! The addresses at which Latchkey itself answers: no app has the portal's host, and no upstream leads back.
+//! The addresses at which Latchkey itself answers. No app may use the portal's host, and no upstream may lead to them.
 
 use std::net::IpAddr;
 
@@ -33,7 +33,7 @@ impl Portal {
         if upstream.port == self.port && is_this_machine(&host) {
             return true;
         }
-        // Behind a terminator, the portal and its apps answer on both default ports.
+        // Behind a TLS terminator, the portal and its apps answer on both default ports.
         let is_at = |own: &str, port: Option<u16>| {
             own.trim_matches(['[', ']']) == host
                 && match port {

@@ -1,4 +1,5 @@
-//! Paths with one meaning: rules compare decoded paths, and refuse a path that servers read in different ways.
+//! Paths with one meaning: rules compare decoded paths, and a path that servers could read in different ways is
+//! refused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +20,7 @@ pub enum AmbiguousPath {
     /// An escaped slash, backslash, null byte or percent sign.
     HiddenSeparator,
     Backslash,
-    /// `;`, with which some servers begin parameters.
+    /// `;`, after which some servers expect parameters.
     Parameters,
     /// An escaped character that needs no escape, such as `%61`.
     NeedlessEscape,
@@ -87,7 +88,7 @@ fn check_escaped(byte: u8) -> Result<(), AmbiguousPath> {
     }
 }
 
-/// A path as upper and lower case do not matter: each character in the one form of all its cases.
+/// A path without differences of case: each character in one form for all of its cases.
 pub(super) fn folded(path: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(path);
     let fold = |c: char| c.to_uppercase().flat_map(char::to_lowercase);

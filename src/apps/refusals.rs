@@ -1,4 +1,5 @@
-//! Records that the rules of an app refused a user: once a user, app and hour, off the request, and bounded.
+//! Records that the rules of an app refused a user: once an hour for each user and app, after the response, and
+//! bounded.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,13 +14,13 @@ use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::db::time::Moment;
 use crate::identity::{Client, LiveUser, UserId};
 
-/// A user who reloads a page that is closed to them is recorded once in this time.
+/// A user who reloads a refused page is recorded once in this time.
 const EVERY: Duration = Duration::from_secs(3600);
 
 /// How many users and apps are remembered. When that many were refused within an hour, further ones are not recorded.
 const REMEMBERED: usize = 10_000;
 
-/// How many events wait to be written at once.
+/// How many events may wait to be written.
 const WAITING: usize = 16;
 
 #[derive(Default)]
@@ -32,7 +33,7 @@ struct Remembered {
 }
 
 impl RecentRefusals {
-    /// Whether this refusal is to be recorded.
+    /// Whether to record this refusal.
     fn begin(&self, user: UserId, app: AppId, now: Moment) -> bool {
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.last.get(&(user, app)).is_some_and(|last| now.since(*last) < EVERY) {

@@ -1,4 +1,4 @@
-//! What a decision needs to know of a request.
+//! What a decision needs to know about a request.
 
 use std::net::IpAddr;
 
@@ -9,10 +9,10 @@ pub struct AccessRequest<'a> {
     /// As it was sent, without the query.
     pub path: &'a str,
     pub kind: RequestKind,
-    /// The address of the client, as the trusted proxies report it.
+    /// The IP address of the client, as the trusted proxies report it.
     pub client: Option<IpAddr>,
-    /// Whether the address may be that of a proxy nobody configured: the request has `X-Forwarded-For`, and no proxy
-    /// is trusted.
+    /// Whether the IP address may be that of a proxy that is not configured: the request has `X-Forwarded-For`, and no
+    /// proxy is trusted.
     pub client_is_doubtful: bool,
     /// The header `Origin`.
     pub origin: Option<&'a str>,
@@ -20,7 +20,7 @@ pub struct AccessRequest<'a> {
     pub fetch_site: Option<&'a str>,
 }
 
-/// How a browser sent a request, which decides the form of an answer.
+/// How a browser sent a request. It decides the form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
     /// A page that is opened in a tab.
@@ -127,7 +127,7 @@ pub fn is_safe(method: &str) -> bool {
 
 impl<'a> AccessRequest<'a> {
     /// * `path`: as it was sent, without the query.
-    /// * `client`: the address of the client, as `hops` trusted proxies report it.
+    /// * `client`: the IP address of the client, as `hops` trusted proxies report it.
     pub fn new(
         method: &'a str,
         path: &'a str,

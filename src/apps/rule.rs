@@ -1,4 +1,4 @@
-//! A rule of an app: for which requests it decides, and whom it lets in.
+//! A rule of an app: which requests it matches, and who it lets in.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use crate::apps::network::Network;
 use crate::apps::path::RulePath;
 use crate::identity::{GroupName, Role, UserId};
 
-/// The first rule that applies to a request decides; no later one is asked.
+/// The first rule that matches a request decides; later rules are not checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// For which requests the rule decides.
+    /// The requests that the rule matches.
     pub when: RuleScope,
     pub access: Access,
     pub factor: RequiredFactor,
@@ -22,7 +22,7 @@ pub struct Rule {
     pub note: String,
 }
 
-/// The requests a rule decides for. Empty lists exclude nothing.
+/// The requests that a rule matches. Empty lists exclude nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleScope {
     /// In upper case. `GET` includes `HEAD`.
@@ -38,11 +38,11 @@ pub enum PathMatch {
     All,
     /// This path alone.
     Exact(RulePath),
-    /// This path and all that begin with it and a slash.
+    /// This path and every path that begins with it and a slash.
     Below(RulePath),
 }
 
-/// Whom a rule lets in.
+/// Who a rule lets in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Visitors too.
@@ -102,7 +102,7 @@ impl Rule {
 
 impl RuleScope {
     pub(super) fn has_method(&self, method: &str) -> bool {
-        // A server that accepts "get" must not be reached past a rule about GET.
+        // Some servers accept "get", so a rule about GET must match it as well.
         let is = |own: &String| {
             own.eq_ignore_ascii_case(method)
                 || (own.eq_ignore_ascii_case("GET") && method.eq_ignore_ascii_case("HEAD"))

@@ -11,7 +11,7 @@ use crate::config::Span;
 use crate::db::Failed;
 use crate::identity::{GroupName, Role, UserId};
 
-/// A rule in a file. Exactly one of `all`, `exact` and `below`, and either `access` or lists.
+/// A rule in a file. It has exactly one of `all`, `exact` and `below`, and either `access` or lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuleEntry {
@@ -47,7 +47,7 @@ impl RuleEntry {
     /// The rule that is written here.
     ///
     /// * `at`: its position, from 0.
-    /// * `user`: the id of a user who is written as an address or an id.
+    /// * `user`: finds the id of a user who is written as an email address or an id.
     pub(super) fn rule(
         &self,
         at: usize,

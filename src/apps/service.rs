@@ -1,4 +1,4 @@
-//! What the operations on apps share.
+//! The state that the operations on apps share.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct Apps {
 }
 
 impl Apps {
-    /// * `origin`: of the portal, which in local mode is that of the running instance.
+    /// * `origin`: the portal's; in local mode, the origin of the running instance.
     pub(crate) fn new(sessions: &Store<User>, origin: &Origin, settings: &Settings) -> Self {
         let snapshots = Arc::new(Snapshots::default());
         sessions.observe(snapshots.clone());
@@ -41,10 +41,17 @@ impl Apps {
         }
     }
 
+    /// Whether an app is known to be at this `Host`, without asking the database. Says who may answer a probe, not who gets
+    /// in.
+    pub fn has_known_host(&self, host: &str) -> bool {
+        self.snapshots.latest().is_some_and(|snapshot| snapshot.by_host(host).is_some())
+    }
+
     /// All apps: from memory while this instance has a lease, from the database otherwise.
     ///
     /// # Errors
-    /// A fault if the database is needed and does not answer. Then no request may be passed on, not even by an open rule.
+    /// A fault if the database is needed and does not answer. The caller must then refuse the request, even if an open
+    /// rule would let it in.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Fault> {
         self.snapshots.load(&self.db, &self.sessions).await
     }

@@ -26,8 +26,8 @@ impl Snapshot {
         Self { by_host: hosts.collect(), apps }
     }
 
-    /// The app at a `Host` header, disabled or not. The port does not count: apps on one host share their cookies
-    /// whatever the port, so there is one app a host.
+    /// The app at a `Host` header, disabled or not. The port is ignored: browsers share cookies
+    /// between all ports of a host, so there is only one app for each host.
     pub fn by_host(&self, host: &str) -> Option<&Arc<App>> {
         let name = host_name(host);
         let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -58,7 +58,8 @@ impl Snapshot {
 }
 
 impl App {
-    /// The shortest time for which a rule trusts a proof of identity: a new proof for this app must be that fresh.
+    /// The shortest time for which a rule accepts a proof of identity. A new proof for this app must be at least that
+    /// recent.
     pub fn shortest_fresh(&self) -> Option<Duration> {
         self.rules.iter().filter_map(|rule| rule.fresh).min()
     }

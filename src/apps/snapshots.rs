@@ -26,15 +26,18 @@ pub(super) struct Snapshots {
 #[derive(Default)]
 struct Cached {
     snapshot: Option<Arc<Snapshot>>,
+    /// The last one that was read, valid or not.
+    latest: Option<Arc<Snapshot>>,
     /// How often the snapshot was invalidated.
     generation: u64,
 }
 
-/// The last snapshot that was read from the database.
+/// The last reading of the database, whether or not it succeeded: while the database is away, requests must not wait for
+/// one attempt after the other.
 struct Loaded {
-    /// When reading it began.
+    /// When it began.
     begun: Instant,
-    snapshot: Arc<Snapshot>,
+    result: Result<Arc<Snapshot>, Fault>,
 }
 
 impl Snapshots {
@@ -47,19 +50,26 @@ impl Snapshots {
         if let Some(snapshot) = self.current(sessions) {
             return Ok(snapshot);
         }
-        // Read by a request that waited before this one: as new as this one may ask for.
+        // Another request read this snapshot while this one waited, so it is new enough.
         if let Some(loaded) = loading.as_ref().filter(|loaded| loaded.begun >= asked) {
-            return Ok(Arc::clone(&loaded.snapshot));
+            return loaded.result.clone();
         }
         let (begun, generation) = (Instant::now(), self.read().generation);
-        let snapshot = Arc::new(Snapshot::new(db.read(queries::all_apps).await?));
-        *loading = Some(Loaded { begun, snapshot: Arc::clone(&snapshot) });
+        let result = db.read(queries::all_apps).await.map(|apps| Arc::new(Snapshot::new(apps)));
+        *loading = Some(Loaded { begun, result: result.clone() });
+        let snapshot = result?;
         let mut cached = self.write();
+        cached.latest = Some(Arc::clone(&snapshot));
         // What was read before a change was announced must not be kept.
         if cached.generation == generation {
             cached.snapshot = Some(Arc::clone(&snapshot));
         }
         Ok(snapshot)
+    }
+
+    /// The last snapshot that was read, without waiting. It may be out of date, so it decides nothing about access.
+    pub(super) fn latest(&self) -> Option<Arc<Snapshot>> {
+        self.read().latest.clone()
     }
 
     /// The snapshot in memory, if it may be trusted. The lease is asked last: while it holds, every change that was

@@ -4,14 +4,14 @@ use std::fmt;
 
 use url::Host;
 
-/// Where requests for an app are sent. Scheme, host and port alone: the path is the request's.
+/// Where requests for an app are sent: scheme, host and port. The path comes from the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     pub tls: bool,
     /// A name or an IP address; an IPv6 address without brackets.
     pub host: String,
     pub port: u16,
-    /// The certificates that are trusted for this upstream, in PEM; the system's otherwise.
+    /// The certificates to trust for this upstream, in PEM; `None`: those of the system.
     pub ca: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Upstream {
             "http" => false,
             _ => return Err(InvalidUpstream::Malformed),
         };
-        // A parsed URL does not tell "http://@host" from "http://host".
+        // A parsed URL does not distinguish "http://@host" from "http://host".
         if text.contains('@') {
             return Err(InvalidUpstream::Userinfo);
         }

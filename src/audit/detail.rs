@@ -128,7 +128,7 @@ impl EventDetail {
         let json = serde_json::to_string(self).unwrap_or_default();
         match self {
             Self::AppsApplied { applied, groups } if json.len() > DATA_MAX => {
-                // Which apps a large file changed is recorded in any case.
+                // The names of the apps that a large file changed are always recorded.
                 let name = |change: &AppChange| AppChange { app: change.app.clone(), changes: Vec::new() };
                 let applied = applied.iter().map(name).collect();
                 serde_json::to_string(&Self::AppsApplied { applied, groups: groups.clone() })

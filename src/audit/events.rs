@@ -87,7 +87,7 @@ actions! {
     /// A session got a key for an app.
     AppEntered = "app.entered",
     AppLeft = "app.left",
-    /// The rules of an app refused a user; once a user, app and hour.
+    /// The rules of an app refused a user; recorded once an hour for each user and app.
     AppRefused = "app.refused",
     Exported = "exported",
     DeletionRequested = "deletion-requested",
@@ -207,7 +207,7 @@ impl<'a> NewEvent<'a> {
         Self { action, actor, subject: Some(subject), session: None, client, detail: Cow::Borrowed("") }
     }
 
-    /// An administrator changes something that is not an account; an `actor` of `None` is the operator.
+    /// An administrator changes something that is not an account. If `actor` is `None`, the operator does.
     pub fn by_administration(action: AuditAction, actor: Option<UserId>, client: &'a Client) -> Self {
         Self { action, actor, subject: None, session: None, client, detail: Cow::Borrowed("") }
     }

@@ -123,7 +123,7 @@ impl Cleaner {
         request: &CleanupRequest<'_>,
     ) -> Result<RemovedCounts, Fault> {
         if effect(request.kind, Artifact::AppKeyOfOtherSession).is_removed() {
-            // Before the sessions: whoever exchanges a code locks it first, then the session.
+            // Before the sessions, because the exchange of a code locks the code first, then the session.
             queries::delete_app_entries(tx, request.user)?;
         }
         let mut removed = RemovedCounts { sessions: self.end_sessions(tx, request)?, factors: 0 };
@@ -170,7 +170,7 @@ impl Cleaner {
             | Artifact::AppKey
             | Artifact::OpenForm
             | Artifact::PasskeyCeremony => Ok(()),
-            // With those of the session itself, if that stays.
+            // This includes the app keys of the session itself, if it stays.
             Artifact::AppKeyOfOtherSession => {
                 self.sessions.end_scoped_keys_of_principal(tx, user.principal()).map(drop)
             }

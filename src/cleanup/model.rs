@@ -32,7 +32,7 @@ pub enum Artifact {
     SessionInOtherBrowser,
     /// A key of the session for an app behind Latchkey, or a code that is exchanged for one.
     AppKey,
-    /// The same of another session, also of the one that requested the clean-up.
+    /// The same for another session, including the one that requested the clean-up.
     AppKeyOfOtherSession,
     KnownDevice,
     PendingLogin,
@@ -268,7 +268,7 @@ fn other_session(cleanup: Cleanup) -> Effect {
     }
 }
 
-/// App keys end in every clean-up: a browser whose session lives gets a new one unnoticed.
+/// App keys end in every clean-up. If its session lives, a browser gets a new key without asking the user.
 fn app_key(cleanup: Cleanup) -> Effect {
     Effect::Removed(match cleanup.session_scope() {
         SessionScope::None => "The session stays, and the next visit to the app opens a new key.",

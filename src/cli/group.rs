@@ -74,7 +74,7 @@ async fn list(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
     let groups = accounts.groups.list().await?;
     if !as_json {
         match groups.is_empty() {
-            true => print_line!("No group."),
+            true => print_line!("No groups."),
             false => print_line!("{:<32} {:>7}  {:<24} NOTE", "NAME", "MEMBERS", "APPS"),
         }
     }
@@ -99,7 +99,7 @@ async fn members(accounts: &Accounts, name: &GroupName, as_json: bool) -> Result
         .ok_or_else(|| failed(Failed::Refused(GroupRefusal::NoSuchGroup)))?;
     if !as_json {
         match details.members.is_empty() {
-            true => print_line!("{name} has no member."),
+            true => print_line!("{name} has no members."),
             false => print_line!("{:<40} {:<20}  {:<24} NAME", "EMAIL", "SINCE", "ADDED BY"),
         }
     }

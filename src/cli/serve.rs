@@ -63,14 +63,14 @@ const UNREAD_RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub fn run(mut settings: Settings) -> Result<(), Failure> {
     log::start();
-    // A file with an error is refused before anything is served.
+    // If the file has an error, refuse it before anything is served.
     let apps_file = settings.apps.file.as_deref().map(app::read_file).transpose()?;
     raise_file_limit();
     let listener = listen(SocketAddr::new(settings.server.bind, settings.server.port))?;
     let address = listener.local_addr()?;
     settings.listening_on(address.port())?;
     let mut listeners = vec![listener];
-    // Programs resolve names below localhost to either address. A machine without IPv6 has only one.
+    // Programs resolve names below localhost to either IP address. A machine without IPv6 has only one.
     if settings.is_local() && address.ip() == Ipv4Addr::LOCALHOST {
         listeners.extend(listen(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port())).ok());
     }
@@ -274,7 +274,8 @@ async fn log_ready(accounts: &Accounts, settings: &Settings) {
     }
 }
 
-/// What an instance without an invalidation listener passes on would not end with its session, so it passes nothing on.
+/// Without an invalidation listener, an instance would keep passing requests on after their session has ended, so it
+/// passes none on.
 async fn warn_if_apps_are_not_served(accounts: &Accounts, settings: &Settings) {
     if settings.sessions.cached > 0 {
         return;

@@ -295,40 +295,41 @@ impl Default for LinkLifetimes {
     }
 }
 
-/// The limits of an app that are not configured.
+/// The default limits of an app.
 pub struct AppDefaults;
 
 impl AppDefaults {
-    /// Time to connect to an upstream. It is in the same network; what takes longer is down.
+    /// Time to connect to an upstream. It is in the same network, so if it takes longer, it is down.
     pub const CONNECT: Duration = Duration::from_secs(2);
     /// Time until the head of a response: as long as other proxies wait, so that slow pages work as before.
     pub const HEAD: Duration = Duration::from_secs(60);
     /// Time without a byte of a body. Event streams send comments more often.
     pub const IDLE: Duration = Duration::from_secs(60);
-    /// Requests of one app at once. One that hangs must not take the connections of the others.
+    /// Concurrent requests of one app. An app that hangs must not take the connections of other apps.
     pub const MAX_IN_FLIGHT: u32 = 256;
-    /// Handoffs of one session at once; the oldest goes. More tabs than a person opens to log in.
+    /// Open handoffs of one session; the oldest is deleted. More tabs than a user opens to log in.
     pub const OPEN_ENTRIES: i64 = 30;
-    /// How long the code of a handoff works. It is used by the redirect that brings it.
+    /// How long the code of a handoff works. The browser uses it as soon as it follows the redirect.
     pub const ENTRY_LIVES: Duration = Duration::from_secs(60);
-    /// "Policy violation" (RFC 6455 §7.4.1): clients do not reconnect at once.
+    /// "Policy violation" (RFC 6455 §7.4.1), so that clients do not reconnect at once.
     pub const CLOSE_CODE: u16 = 1008;
 }
 
-/// The bounds of what can be configured about an app.
+/// The bounds of an app's settings.
 pub struct AppBounds;
 
 impl AppBounds {
-    /// Rules of one app. Each request may compare all of them.
+    /// Rules of one app. A request may be compared with all of them.
     pub const RULES: usize = 200;
     /// Characters of a note about a rule or a group: a sentence or two.
     pub const NOTE: usize = 400;
-    /// How old a proof of identity may be. Less than a minute, and the user could not finish what was confirmed for.
+    /// How old a proof of identity may be. With less than a minute, users could not finish the step that they confirmed
+    /// for.
     pub const FRESH: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(30 * 86_400);
     /// Time-outs of an upstream. An hour is longer than any client waits.
     pub const DURATION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
     /// Bytes of a request body: 1 TiB, more than any upload that passes a proxy.
     pub const BODY: u64 = 1 << 40;
-    /// Requests of one app at once, above the descriptors that a process has.
+    /// Concurrent requests of one app: more than a process has file descriptors.
     pub const IN_FLIGHT: u32 = 100_000;
 }

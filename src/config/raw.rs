@@ -77,8 +77,8 @@ documented! {
     #[serde(default, deny_unknown_fields)]
     pub struct RawApps {
         /// Where the upstreams of [apps](apps.md) may be set: `file` (in a file of apps and on the command line) or `admin`
-        /// (also by administrators, on pages). An upstream is a request from your network, so it is not for everyone who
-        /// may administer users.
+        /// (also by administrators, on pages). Latchkey sends requests to an upstream from inside your network, so not
+        /// every administrator of users should be able to choose one.
         pub(super) upstreams_from: UpstreamsFrom,
     }
 }

@@ -17,14 +17,14 @@ const CONNECTION_BYTES: u64 = 64 * 1024;
 /// Connections may use one part in this many of the memory.
 const CONNECTIONS_SHARE: u64 = 4;
 
-/// Memory of one proxied request at most (`src/web/proxy`): parts of both bodies on both sides, beside the client's
-/// connection.
+/// Most memory of one proxied request (`src/web/proxy`), in addition to the client's connection: parts of both bodies
+/// on both sides.
 const UPSTREAM_BYTES: u64 = 256 * 1024;
 
-/// Of three file descriptors of connections, two are for clients and one is for upstreams, if they are scarce.
+/// If file descriptors are scarce, one of three connections is for an upstream, and two are for clients.
 const UPSTREAM_FILES: usize = 3;
 
-/// Of this many connections of clients one is never kept by a proxied request, so that the portal can be reached.
+/// One of this many client connections is never held by a proxied request, so that the portal can be reached.
 const PORTAL_SHARE: usize = 4;
 
 /// File descriptors for everything else, such as the database and the mail server.
@@ -58,7 +58,7 @@ pub fn connections_of(workers: usize) -> usize {
     (connections_within(files(), memory_limit()).clients / workers.max(1)).max(1)
 }
 
-/// Connections to upstreams of this process. A proxied request has one, beside that of its client.
+/// Most connections of this process to upstreams. A proxied request has one, in addition to its client's.
 pub fn upstream_connections() -> usize {
     connections_within(files(), memory_limit()).upstreams
 }
@@ -69,7 +69,7 @@ pub fn raise_file_limit() {
     if let Ok((files, most)) = getrlimit(Resource::RLIMIT_NOFILE)
         && files < wanted
     {
-        // With fewer files there are fewer connections.
+        // With a lower limit there are fewer connections.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(most), most);
     }
 }

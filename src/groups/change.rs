@@ -1,4 +1,4 @@
-//! Adds, renotes and removes a group.
+//! Adds and removes groups, and changes their notes.
 
 use serde_json::json;
 
@@ -70,8 +70,8 @@ impl Groups {
             .await
     }
 
-    /// Removes a group that no rule names: otherwise a rule would change its meaning without being touched. Answered when
-    /// no instance counts anyone as a member any more.
+    /// Removes a group that no rule names. If a rule named it, its removal would change what the rule means. Returns
+    /// when no instance counts anyone as a member any more.
     pub async fn remove(
         &self,
         actor: Option<UserId>,

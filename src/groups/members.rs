@@ -1,4 +1,4 @@
-//! Users join and leave groups. Both are answered when no instance decides by the old membership any more.
+//! Users join and leave groups. Both return when no instance decides by the old membership any more.
 
 use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::db::{Failed, refuse};
@@ -17,7 +17,7 @@ impl Groups {
         self.change(actor, name, user, client, true).await
     }
 
-    /// Removes a member; `false` if the user is none.
+    /// Removes a member; `false` if the user is not a member.
     pub async fn leave(
         &self,
         actor: Option<UserId>,
@@ -39,7 +39,7 @@ impl Groups {
         let name = name.clone();
         self.sessions
             .write_or_refuse(move |tx| {
-                // Users before groups, as a deletion of the account locks them.
+                // Locks users before groups, in the same order as the deletion of an account.
                 if !crate::identity::queries::lock_user(tx, user)? {
                     return refuse(GroupRefusal::NoSuchUser);
                 }

@@ -96,13 +96,14 @@ pub(crate) fn groups_of(conn: &mut PgConnection, user: UserId) -> Result<Vec<Gro
     Ok(names.iter().filter_map(|name| GroupName::parse(name).ok()).collect())
 }
 
-/// `false` if there is one of this name.
+/// `false` if there is already a group with this name.
 pub(super) fn insert_group(conn: &mut PgConnection, name: &GroupName, note: &str) -> Result<bool, Fault> {
     let row = (groups::name.eq(name.as_str()), groups::note.eq(note));
     Ok(diesel::insert_into(groups::table).values(row).on_conflict_do_nothing().execute(conn)? > 0)
 }
 
-/// Locks a group against being named by a rule or joined, and returns its note; `None` if there is no such group.
+/// Locks a group, so that no rule can name it and no user can join it, and returns its note; `None` if there is no such
+/// group.
 pub(super) fn lock_group(conn: &mut PgConnection, name: &GroupName) -> Result<Option<String>, Fault> {
     let row = groups::table.find(name.as_str()).select(groups::note).for_update();
     Ok(row.first(conn).optional()?)

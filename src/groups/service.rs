@@ -1,4 +1,4 @@
-//! What the operations on groups share.
+//! The state that the operations on groups share.
 
 use crate::db::Db;
 use crate::identity::User;

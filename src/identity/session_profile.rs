@@ -1,10 +1,10 @@
-//! The texts of a user that are cached with each session, in little memory.
+//! The name, email address and groups of a user, cached with each session in little memory.
 
 use smol_str::SmolStr;
 
 use crate::identity::group_name::GroupName;
 
-/// Bytes of name and address that need no allocation: those of most users.
+/// Most bytes of name and email address that need no allocation: enough for most users.
 const INLINE: usize = 37;
 
 /// Name, address and groups of a user. Sessions are cached by the hundred thousand, so a user without groups whose name
@@ -72,7 +72,7 @@ impl SessionProfile {
     }
 }
 
-/// The bytes came from a text, so this never fails.
+/// The bytes came from a string, so this never fails.
 fn text(bytes: &[u8]) -> &str {
     str::from_utf8(bytes).unwrap_or_default()
 }

@@ -50,8 +50,8 @@ purposes! {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Several {
     Replace,
-    /// They refer to different events: an attacker who changes the email address twice must not take away the link
-    /// that restores the first one.
+    /// They refer to different events: an attacker who changes the email address twice must not be able to invalidate
+    /// the link that restores the first one.
     Keep,
 }
 

@@ -84,7 +84,7 @@ pub fn serve(
         connections_per_worker: connections_of(workers),
         finish_within: Duration::from_secs(25),
     };
-    // Shared by the workers: names that were resolved, certificates, and how many connections there are.
+    // The workers share resolved names, certificates and the count of connections.
     let upstreams = TransportShared::new(upstream_connections());
     let portal = shared.clone();
     let door = move || -> Rc<dyn Front> {

@@ -1,4 +1,4 @@
-//! The guide docs/apps.md: every command in it is run, from the first minutes to the file of apps.
+//! Runs every command of the guide docs/apps.md.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -9,7 +9,7 @@ use crate::support::db::TestDb;
 use crate::support::files::root;
 use crate::support::process::{DataDir, Latchkey, eventually, free_port};
 
-/// The commands of the section with this heading, without the comments behind them.
+/// The commands of the section with this heading, without their comments.
 fn commands(heading: &str) -> Vec<Vec<String>> {
     let section = section(heading);
     let fenced = section.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
@@ -100,7 +100,7 @@ async fn the_commands_for_an_app_its_rules_and_its_file_do_what_the_guide_says()
 
     let [add, allow] = &commands("Put an app on the internet")[..] else { panic!("other commands") };
     run(&latchkey, add);
-    // Nobody is let in until a rule does.
+    // No one is let in until there is a rule.
     let explain: Vec<String> = "latchkey app explain wiki --as ada@example.org --get / --json"
         .split(' ')
         .map(str::to_owned)
@@ -146,7 +146,7 @@ async fn the_commands_for_an_app_its_rules_and_its_file_do_what_the_guide_says()
     assert_eq!(other.scalar::<i64>("SELECT count(*) FROM apps"), 0);
     elsewhere.run(&["app", "apply", &file, "--prune"]).well();
     assert_eq!(elsewhere.run(&["app", "export"]).out.trim(), toml.trim());
-    // At the start, from the same file; with a mistake in it, there is no start.
+    // The same file at the start. If it has an error, Latchkey does not start.
     let started = elsewhere.clone().with("LATCHKEY_APPS", &file).serve_ready().await;
     drop(started);
     fs::write(&file, format!("{toml}\nnonsense = true\n")).expect("the file");

@@ -1,4 +1,4 @@
-//! Registers the app that is measured, and enters it as a browser does.
+//! Registers the app that is measured, and opens it as a browser does.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,7 +15,7 @@ pub struct Registered {
     pub host: String,
 }
 
-/// Registers an app whose rules are those of a small team: one part for its administrators, the rest for all users.
+/// Registers an app with the rules of a small team: one part for administrators, the rest for all users.
 pub fn register(environment: &Environment, served: &RunningServer, upstream: u16) -> Registered {
     let port: u16 = served.origin.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     let host = format!("bench.localhost:{port}");

@@ -60,7 +60,7 @@ pub fn all(dir: &Path, upstream: u16) -> Vec<Proxy> {
     proxies
 }
 
-/// What a location needs to use its connections to the upstream again, and to keep a gigabyte off the disk.
+/// Makes a location reuse its connections to the upstream, and keeps a gigabyte off the disk.
 const PASS: &str = "proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection \"\"; \
                     proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr; \
                     proxy_max_temp_file_size 0;";
@@ -75,7 +75,7 @@ fn nginx_alone(dir: &Path, upstream: u16) -> Proxy {
     Proxy { key: "nginx", name: "nginx, unguarded", port, programs }
 }
 
-/// The page that decides is as cheap as a page can be.
+/// The page that decides is as cheap as possible.
 fn nginx_with_auth_request(dir: &Path, upstream: u16) -> Proxy {
     let (port, decides) = (free_port(), free_port());
     let decision = format!("server {{ listen 127.0.0.1:{decides}; location / {{ return 204; }} }}");

@@ -1,4 +1,4 @@
-//! What one batch of lookups reads: the scoped keys, then the sessions of these and of the other lookups.
+//! Reads one batch of lookups: first the scoped keys, then the sessions of these keys and of the other lookups.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use super::queries::ScopedKeyRow;
 use super::scoped_key::{FoundKey, KeyPlace};
 use super::{KeyHash, LiveSession, Owner, queries};
 
-/// A session whose key changes between the two queries is read again this often.
+/// How often a session is read again if its key changes between the two queries.
 const ATTEMPTS: usize = 3;
 
 pub(super) type LoadedSessions<O> = HashMap<KeyHash, Result<LiveSession<O>, Fault>>;
 
-/// The live sessions by their own key, and the scoped keys.
+/// The live sessions by their own keys, and the scoped keys.
 pub(super) struct Batch<O> {
     pub(super) sessions: LoadedSessions<O>,
     pub(super) keys: HashMap<KeyHash, ReadKey>,
@@ -63,8 +63,8 @@ impl TryFrom<ScopedKeyRow> for (KeyHash, ReadKey) {
     }
 }
 
-/// One query for the scoped keys, if there are any, and one for the sessions that are not cached. A session may get
-/// another key between the two; then both are repeated for its scoped keys.
+/// One query for the scoped keys, if there are any, and one for the sessions that are not cached. If a session gets
+/// another key between the two queries, both are repeated for its scoped keys.
 pub(super) fn read<O: Owner>(
     conn: &mut PgConnection,
     inner: &StoreInner<O>,
@@ -92,7 +92,7 @@ pub(super) fn read<O: Owner>(
         let unread: Vec<KeyHash> = wanted.drain().collect();
         found.sessions.extend(load_sessions(conn, &unread)?);
         asked.extend(unread);
-        // Its session has another key by now, or may not be served.
+        // The session has another key now, or may not be served.
         open.retain(|key| found.keys.get(key).is_some_and(|key| !found.sessions.contains_key(&key.session)));
         if open.is_empty() {
             return Ok(found);
@@ -101,7 +101,7 @@ pub(super) fn read<O: Owner>(
     Err(Fault::Unavailable("a session changes faster than it can be read".into()))
 }
 
-/// Reads the rows of `open`, and leaves those that exist in it.
+/// Reads the rows of the keys in `open`, and keeps only the keys that exist.
 fn read_keys<O: Owner>(
     conn: &mut PgConnection,
     open: &mut Vec<KeyHash>,
@@ -119,8 +119,8 @@ fn read_keys<O: Owner>(
     Ok(())
 }
 
-/// The session as a lookup by its own key would find it in memory, so that both share it. The lease is checked before
-/// the cache, as there.
+/// The session that a lookup by its own key would find in memory, so that both share it. As there, the lease is checked
+/// before the cache.
 fn cached<O>(inner: &StoreInner<O>, session: &KeyHash) -> Option<LiveSession<O>> {
     let now = inner.lease.now()?;
     let cached = inner.cache.get(session)?;

@@ -22,7 +22,7 @@ pub(super) struct Lookup<O> {
     pub(super) wanted: Wanted<O>,
 }
 
-/// What the key is, and where the answer goes.
+/// What kind of key is looked up, and where the answer goes.
 pub(super) enum Wanted<O> {
     /// The session's own key.
     Session(oneshot::Sender<Answer<LiveSession<O>>>),

@@ -87,7 +87,7 @@ impl<E: Entry> Cache<E> {
         self.look(key, E::clone)
     }
 
-    /// What `look` takes from the entry of `key`, while the lock of its shard is held.
+    /// Calls `look` with the entry of `key`, while the lock of its shard is held.
     pub fn look<T>(&self, key: &KeyHash, look: impl FnOnce(&E) -> T) -> Option<T> {
         let shard = read(self.shard(key));
         shard.position(key).map(|at| look(&shard.entries[at]))

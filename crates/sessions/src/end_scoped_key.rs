@@ -1,4 +1,4 @@
-//! Ends and lists scoped keys. They also end with their session: the database deletes them then.
+//! Ends and lists scoped keys. When a session ends, the database deletes its scoped keys as well.
 
 use diesel::pg::PgConnection;
 use latchkey_db::Fault;
@@ -53,8 +53,8 @@ impl<O: Owner> Store<O> {
         Ok(queries::delete_scoped_keys_of_principal(tx, O::KIND, principal)?)
     }
 
-    /// Ends all keys of `scope`, for a scope that is closed, and returns how many. Announced with one message, because
-    /// there may be as many as there are sessions.
+    /// Ends all keys of `scope`, for a scope that is closed, and returns how many. This is announced with one
+    /// message, because there may be as many keys as sessions.
     ///
     /// # Errors
     /// Those of the statements.

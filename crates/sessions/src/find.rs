@@ -57,7 +57,7 @@ impl<O: Owner> Store<O> {
         Ok(Some(live))
     }
 
-    /// Counts a lookup that memory does not answer.
+    /// Counts a lookup that the cache does not answer.
     pub(crate) fn count_miss(&self) {
         let counts = &self.shared.counts;
         if self.has_lease() { counts.misses.count() } else { counts.bypasses.count() }

@@ -22,7 +22,7 @@ impl<O: Owner> Store<O> {
     /// ```
     ///
     /// # Errors
-    /// A [`Fault`] of the database. The caller then knows nothing and must admit no one.
+    /// A [`Fault`] of the database. The caller must then refuse the request.
     pub async fn find_scoped(
         &self,
         raw: &str,
@@ -46,7 +46,7 @@ impl<O: Owner> Store<O> {
         Ok(found)
     }
 
-    /// `None`: memory does not know. The lease is checked before the cache, as for sessions.
+    /// `None`: the key is not cached, or there is no lease. The lease is checked before the cache, as for sessions.
     fn find_scoped_in_cache(
         &self,
         key: &KeyHash,
@@ -80,7 +80,7 @@ impl<O: Owner> Store<O> {
         if usage == Use::Counts {
             let (now, interval) = (found.live.now, self.policy.touch_every(found.live.record.remember));
             let noted = self.shared.scoped_keys.look(&key, |cached| cached.note_use(now, interval));
-            // It may not have been cached.
+            // The key may not have been cached.
             if noted.unwrap_or_else(|| now.since(found.last_seen_at) >= interval) {
                 self.shared.key_touches.note(key, now);
             }

@@ -21,9 +21,9 @@ impl<O: Owner> Store<O> {
         });
     }
 
-    /// Writes when sessions and scoped keys were used since the last flush, and returns how many rows changed. Ended
-    /// sessions stay ended, and rows locked by another transaction are skipped: a rotation or revocation is more recent.
-    /// [`Background`](crate::Background) calls this every [`Policy::flush_every`](crate::Policy::flush_every).
+    /// Writes when sessions and scoped keys were last used, and returns how many rows changed. Ended
+    /// sessions stay ended, and rows locked by another transaction are skipped: a rotation or revocation is more
+    /// recent. [`Background`](crate::Background) calls this every [`Policy::flush_every`](crate::Policy::flush_every).
     ///
     /// # Errors
     /// A [`Fault`] of the database. What was not written is kept for the next flush.
@@ -33,7 +33,7 @@ impl<O: Owner> Store<O> {
             self.flush_rows(&self.shared.touches, move |conn, rows| Ok(queries::touch(conn, rows, &policy)?));
         let keys = self
             .flush_rows(&self.shared.key_touches, |conn, rows| Ok(queries::touch_scoped_keys(conn, rows)?));
-        // The keys are written even if the sessions could not be.
+        // The keys are written even if writing the sessions failed.
         let (sessions, keys) = (sessions.await, keys.await);
         Ok(sessions? + keys?)
     }

@@ -48,10 +48,10 @@ pub struct StoreCounters {
 }
 
 impl<O> StoreInner<O> {
-    /// Evicts what is cached of these principals, then tells the observers.
+    /// Evicts the cached sessions and scoped keys of these principals, then notifies the observers.
     ///
-    /// Sessions go before scoped keys: a key may be cached with the session that is in the cache. In the other order, it
-    /// could be cached after the keys were evicted, with a session that is about to be.
+    /// Sessions are evicted before scoped keys, because a lookup of a key may take its session from the cache. In the
+    /// other order, a key could be cached after the keys were evicted, with a session that is about to be evicted.
     pub(crate) fn invalidate(&self, changed: &[Principal]) {
         self.cache.remove_all_of(changed);
         self.lists.remove_all_of(changed);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// With more values than this, sharing saves little.
 const MAX_VALUES: usize = 4096;
 
-/// The shared values of what is in the cache.
+/// The values that cached sessions and keys share.
 pub(crate) struct Interner<T: ?Sized>(Mutex<HashSet<Arc<T>>>);
 
 impl<T: ?Sized> Default for Interner<T> {
@@ -25,7 +25,7 @@ impl<T: Eq + Hash + ?Sized> Interner<T> {
             return;
         }
         if known.len() >= MAX_VALUES {
-            // What is cached keeps its copy; a value is stored again when it is next read.
+            // Cached entries keep their copies. A value is stored again when it is next read.
             known.clear();
         }
         known.insert(Arc::clone(value));

@@ -81,7 +81,8 @@ impl<O: Owner> Store<O> {
     }
 }
 
-/// Of both caches, taken before anything is read: a later announcement refuses the insertion of what was read before it.
+/// The generations of both caches, taken before anything is read: if a change is announced after that, nothing that was
+/// read is inserted.
 struct Generations {
     sessions: Generation,
     keys: Generation,
@@ -119,7 +120,7 @@ impl<O> StoreInner<O> {
             found
         });
         for Lookup { key, wanted } in lookups {
-            // The receiver is gone if its client is.
+            // The receiver is dropped if the request was cancelled.
             match wanted {
                 Wanted::Session(answer) => drop(answer.send(answered(&found, |found| found.session(&key)))),
                 Wanted::Scoped(answer) => drop(answer.send(answered(&found, |found| found.key(&key)))),
@@ -129,7 +130,7 @@ impl<O> StoreInner<O> {
 
     fn cache_sessions(&self, found: &mut Batch<O>, generation: Generation) {
         for live in found.sessions.values_mut().flatten() {
-            // One that is shared already comes from the cache.
+            // A session that is already shared comes from the cache.
             if let Some(CachedSession { record, .. }) = Arc::get_mut(&mut live.cached) {
                 self.texts.intern(&mut record.factor);
                 self.texts.intern(&mut record.user_agent);

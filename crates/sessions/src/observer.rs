@@ -1,4 +1,4 @@
-//! Tells the application which principals changed, so that what it keeps beside the sessions is as fresh as they are.
+//! Tells the application which principals changed, so that its own caches are as fresh as the sessions.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,17 +7,17 @@ use super::{Owner, Principal, Store};
 /// What may have changed in the database.
 #[derive(Clone, Copy, Debug)]
 pub enum Changes<'a> {
-    /// Something of these principals: a session, a scoped key, or what is cached about the owner.
+    /// Something that belongs to these principals: a session, a scoped key, or cached data of the owner.
     Principals(&'a [Principal]),
     /// Anything.
     Everything,
 }
 
-/// Is told of each change before it is acknowledged, for data that the application caches under the store's lease, and
-/// for connections that outlive the lookup of their session. See [`Store::observe`].
+/// Receives each change before it is acknowledged. Use it for data that the application caches under the store's lease,
+/// and for connections that outlive the lookup of their session. See [`Store::observe`].
 pub trait Observer: Send + Sync {
-    /// The store has removed what it had cached of `changes`. When this returns, the change may be acknowledged and the
-    /// revocation answered: from here on, nothing may be served that was read before this call.
+    /// The store has evicted `changes` from its caches. When this returns, the change may be acknowledged and the
+    /// revocation answered. After that, the application must not serve anything that it read before this call.
     ///
     /// Called on the thread of the listener, and by [`Store::write`] after a log-in, so it must neither block nor panic.
     /// A log-in changes the principal, too: look the session up again before you end anything.

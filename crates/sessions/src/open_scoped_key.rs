@@ -6,18 +6,18 @@ use uuid::Uuid;
 
 use super::{Handle, Key, Owner, SessionTx, Store, queries};
 
-/// Keys of one session, scope and origin. A browser has one; further ones are of a browser that lost its cookie. A key
-/// that was stolen is pushed out by the next few.
+/// Most keys of one session, scope and origin. A browser needs one; it opens another one if it lost its cookie. Opening
+/// a few more ends a stolen key.
 const MAX_KEYS: i64 = 4;
 
 impl<O: Owner> Store<O> {
-    /// Opens a key of `session` that opens `scope`, in the caller's transaction. The application gives it to the browser
-    /// on `origin`. `proved_at`: when the owner last proved their identity, such as the session's
+    /// Creates a key of `session` that opens `scope`, in the caller's transaction. The application gives it to the
+    /// browser on `origin`. `proved_at`: when the owner last proved their identity, such as the session's
     /// [`confirmed_at`](crate::SessionRecord::confirmed_at).
     ///
-    /// With more than four keys of the same session, scope and origin, the oldest end. `None`: the session has ended, and
-    /// nothing was written. The session stays locked until the end of the transaction, so that it cannot be revoked
-    /// before the key exists, and its keys end with it.
+    /// If the session then has more than four keys for this scope and origin, the oldest ones end. `None`: the session
+    /// has ended, and nothing was written. The session stays locked until the end of the transaction, so that it cannot
+    /// be revoked before the key exists, and its keys end with it.
     ///
     /// ```no_run
     /// # async fn example(
@@ -49,7 +49,7 @@ impl<O: Owner> Store<O> {
             return Ok(None);
         }
         let key = Key::generate()?;
-        // Before the insertion: rows of one moment have no order.
+        // Before the insertion, because rows with the same time have no order.
         if queries::delete_oldest_scoped_keys(tx, session, scope, origin, MAX_KEYS - 1)? > 0 {
             tx.invalidates();
         }

@@ -27,7 +27,7 @@ pub struct Policy {
     pub keep_ended: Duration,
     /// When a principal opens more than this many, the oldest session ends (ASVS 5.0 7.1.2).
     pub per_principal: i64,
-    /// Sessions in memory at most, and as many scoped keys; with 0 every lookup asks the database.
+    /// Most sessions in memory, and most scoped keys. With 0, every lookup reads the database.
     pub cached: usize,
     /// How often [`Background`](crate::Background) deletes tombstones; `None` for applications that call
     /// [`Store::sweep`](crate::Store::sweep) themselves.

@@ -11,8 +11,8 @@ use super::{Handle, KeyHash, Owner, Principal, SessionRecord, SessionTx, Store, 
 /// Rows ended or deleted in one statement, so that locks are short and the write-ahead log small.
 const BATCH: i64 = 10_000;
 
-/// A scoped key is swept when its session has been expired for this long: no transaction can be about to extend the
-/// session any more, so no instance needs to be told. The trigger `announce_session_key` has the same hour.
+/// A scoped key is swept when its session has been expired for this long. No transaction can still be about to extend
+/// the session, so the deletion need not be announced. The trigger `announce_session_key` uses the same hour.
 const EXPIRED_FOR: Duration = Duration::from_secs(3600);
 
 /// The owners whose sessions to list or count.

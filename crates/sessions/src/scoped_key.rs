@@ -1,7 +1,7 @@
 //! A scoped key: a further key of a session that opens one scope of the application, and nothing else.
 //!
-//! To the store a scope is a number: the application decides what it stands for, such as another web application behind
-//! the same log-in. A scoped key has no clock of its own. It works while its session lives.
+//! A scope is an opaque id: the application decides what it stands for, such as another web application behind the same
+//! log-in. A scoped key has no expiry time of its own. It works as long as its session lives.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,15 +21,15 @@ use crate::schema::session_keys;
 pub struct ScopedSession<O> {
     /// The session and its owner, as [`Store::find`](crate::Store::find) returns them.
     pub live: LiveSession<O>,
-    /// For which origin the key was opened.
+    /// The origin that the key was opened for.
     pub origin: Arc<str>,
-    /// When the owner had last proven their identity when the key was opened. Later proofs, in the session or for
-    /// another key, do not change it.
+    /// When the owner last proved their identity before the key was opened. Later proofs, in the session or for another
+    /// key, do not change it.
     pub proved_at: Moment,
 }
 
 impl<O> ScopedSession<O> {
-    /// Whether the proof that this key vouches for was made within the last `window`.
+    /// Whether the owner made that proof within the last `window`.
     pub fn proved_within(&self, window: Duration) -> bool {
         self.live.now.since(self.proved_at) <= window
     }
@@ -40,11 +40,11 @@ impl<O> ScopedSession<O> {
 pub enum Use {
     /// The owner did something: the idle clock restarts.
     Counts,
-    /// The page did something by itself. Nothing is noted, so it does not keep the session alive.
+    /// The page did something by itself. The use is not recorded, so it does not keep the session alive.
     Background,
 }
 
-/// A scoped key in a list. What [`Store::scoped_keys`](crate::Store::scoped_keys) returns.
+/// A scoped key as [`Store::scoped_keys`](crate::Store::scoped_keys) lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = session_keys, check_for_backend(diesel::pg::Pg))]
 pub struct ScopedKeyRecord {
@@ -53,7 +53,7 @@ pub struct ScopedKeyRecord {
     pub session: Handle,
     /// What it opens.
     pub scope: Uuid,
-    /// For which origin it was opened.
+    /// The origin that it was opened for.
     pub origin: String,
     /// When it was opened.
     pub created_at: Moment,
@@ -61,19 +61,19 @@ pub struct ScopedKeyRecord {
     pub last_seen_at: Moment,
 }
 
-/// What a key opens, and where: the same for all users of an application, so it is stored once.
+/// The scope and origin of a key. Many users share them, so they are stored once.
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct KeyPlace {
     pub(crate) scope: Uuid,
     pub(crate) origin: Arc<str>,
 }
 
-/// A scoped key as it was read, with its session. It may be cached until a change of the session's principal is announced.
-/// The cache holds this value itself, without an allocation of its own.
+/// A scoped key as it was read, with its session. It stays valid until a change of the session's principal is
+/// announced. The cache stores this value inline, without an allocation for each key.
 pub(crate) struct CachedKey<O> {
     key_hash: KeyHash,
     place: Arc<KeyPlace>,
-    /// The one in the cache of sessions, if it is there.
+    /// Shared with the cache of sessions, if the session is cached there.
     session: Arc<CachedSession<O>>,
     proved_at: Moment,
     /// When it was last used, as the row says or as this instance has noted since: a [`Moment`].
@@ -110,7 +110,7 @@ impl<O> CachedKey<O> {
         self.place.scope
     }
 
-    /// The session at `now`, unless it is to be read again.
+    /// The session at `now`; `None` if it must be read again.
     pub(crate) fn session_at(&self, now: Moment) -> Option<ScopedSession<O>> {
         self.session.is_current(now).then(|| ScopedSession {
             live: LiveSession { cached: Arc::clone(&self.session), now },
@@ -119,10 +119,10 @@ impl<O> CachedKey<O> {
         })
     }
 
-    /// Notes that it was used at `now`. Returns whether that is to be written, which is once per interval.
+    /// Records a use at `now`. Returns whether to write it to the database, which is true once per interval.
     pub(crate) fn note_use(&self, now: Moment, interval: Duration) -> bool {
         let seen = self.seen.load(Ordering::Relaxed);
-        // Of several concurrent requests one writes.
+        // Only one of several concurrent requests writes.
         now.since(Moment(seen)) >= interval
             && self.seen.compare_exchange(seen, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }

@@ -51,8 +51,8 @@ impl<O: Owner> Store<O> {
         self.shared.scoped_keys.len()
     }
 
-    /// The database's time, while the instance has a lease. `None`: nothing may be served that was cached earlier, whether
-    /// the store cached it or the application (see [`Store::observe`]). Ask this *before* you read what is cached.
+    /// The database's time, while the instance has a lease. `None`: nothing that was cached earlier may be served,
+    /// neither by the store nor by the application (see [`Store::observe`]). Call this *before* you read from a cache.
     pub fn lease_moment(&self) -> Option<Moment> {
         self.shared.lease.now()
     }

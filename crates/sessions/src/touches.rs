@@ -23,7 +23,7 @@ impl<K: Copy + Eq + Hash + Ord> Touches<K> {
         *last = seen.max(*last);
     }
 
-    /// In the order of the rows' ids, so that two instances that write the same rows do not deadlock.
+    /// In the order of the ids, so that two instances that write the same rows do not deadlock.
     pub(super) fn take(&self) -> Vec<(K, Moment)> {
         let mut taken: Vec<_> = mem::take(&mut *self.noted()).into_iter().collect();
         taken.sort_unstable_by_key(|(row, _)| *row);

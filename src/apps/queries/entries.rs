@@ -11,22 +11,22 @@ use uuid::Uuid;
 use crate::apps::entries::{NewEntry, TakenEntry};
 use crate::config::AppDefaults;
 use crate::db::Fault;
-use crate::db::schema::app_entries;
+use crate::db::schema::{app_entries, apps};
 use crate::db::time::{interval, now};
 use crate::identity::UserId;
 
-/// Makes room for one more entry of this session: the oldest go.
+/// Deletes the oldest entries of this session, so that there is room for one more.
 pub(in crate::apps) fn drop_oldest(conn: &mut PgConnection, session: Handle) -> Result<(), Fault> {
-    let kept = app_entries::table
+    // An entry that another tab creates meanwhile is newer than all of these.
+    let oldest = app_entries::table
         .filter(app_entries::session.eq(session.0))
         .order(app_entries::created_at.desc())
-        .limit(AppDefaults::OPEN_ENTRIES - 1)
+        .offset(AppDefaults::OPEN_ENTRIES - 1)
         .select(app_entries::code_hash)
         .load::<Vec<u8>>(conn)?;
-    diesel::delete(app_entries::table)
-        .filter(app_entries::session.eq(session.0))
-        .filter(diesel::dsl::not(app_entries::code_hash.eq_any(kept)))
-        .execute(conn)?;
+    if !oldest.is_empty() {
+        diesel::delete(app_entries::table).filter(app_entries::code_hash.eq_any(oldest)).execute(conn)?;
+    }
     Ok(())
 }
 
@@ -66,6 +66,14 @@ pub(in crate::apps) fn take(conn: &mut PgConnection, code_hash: &[u8]) -> Result
         .get_result(conn)
         .optional()?;
     Ok(taken)
+}
+
+/// Whether the app exists and is enabled. It stays so until the end of the transaction: disabling an app ends its keys,
+/// and no key may appear behind that.
+pub(in crate::apps) fn lock_enabled(conn: &mut PgConnection, app: Uuid) -> Result<bool, Fault> {
+    let found: Option<Uuid> =
+        apps::table.find(app).filter(apps::enabled).select(apps::id).for_share().first(conn).optional()?;
+    Ok(found.is_some())
 }
 
 /// The user of a session, and whether it outlives the browser.

@@ -1,4 +1,4 @@
-//! The rows of apps, and what they mean.
+//! The rows of apps, and their conversion to and from the domain types.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ pub(super) struct RuleRow {
     pub note: String,
 }
 
-/// What does not parse was stored by a newer version or by hand. It must not open an app by being left out.
+/// A value that does not parse was stored by a newer version or by hand. Ignoring it could let in too many users.
 fn unknown(app: Uuid, column: &str) -> Fault {
     Fault::bug(format_args!("app {app} has a value in {column} that this version does not know"))
 }

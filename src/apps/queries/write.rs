@@ -12,7 +12,7 @@ use crate::db::Fault;
 use crate::db::schema::{app_origins, app_rules, apps, groups, users};
 use crate::identity::{GroupName, UserId};
 
-/// Makes concurrent changes wait for each other: an app is compared with all others before it is stored.
+/// Makes concurrent changes wait for each other, because an app is compared with all others before it is stored.
 pub(in crate::apps) fn lock_apps(conn: &mut PgConnection) -> Result<(), Fault> {
     sql_query("LOCK TABLE apps IN SHARE ROW EXCLUSIVE MODE").execute(conn)?;
     Ok(())
@@ -60,7 +60,7 @@ fn insert_parts(conn: &mut PgConnection, app: &App) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Those of `names` that exist. Until the transaction ends, none of them can be deleted.
+/// The groups among `names` that exist. None of them can be deleted until the transaction ends.
 pub(in crate::apps) fn existing_groups(
     conn: &mut PgConnection,
     names: &[&GroupName],
@@ -69,14 +69,14 @@ pub(in crate::apps) fn existing_groups(
     Ok(groups::table.filter(groups::name.eq_any(names)).select(groups::name).for_key_share().load(conn)?)
 }
 
-/// Those of `ids` that exist.
+/// The users among `ids` that exist.
 pub(in crate::apps) fn existing_users(conn: &mut PgConnection, ids: &[UserId]) -> Result<Vec<UserId>, Fault> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     let found: Vec<Uuid> = users::table.filter(users::id.eq_any(ids)).select(users::id).load(conn)?;
     Ok(found.into_iter().map(UserId).collect())
 }
 
-/// The addresses of these users.
+/// The email addresses of these users.
 pub(in crate::apps) fn addresses(
     conn: &mut PgConnection,
     ids: &[UserId],

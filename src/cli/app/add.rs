@@ -23,13 +23,13 @@ pub struct AddApp {
     /// A file of certificates (PEM) to trust for this upstream.
     #[arg(long)]
     upstream_ca: Option<PathBuf>,
-    /// The name that users see; the slug otherwise.
+    /// The name that users see. Default: the slug.
     #[arg(long)]
     name: Option<String>,
-    /// The address that users open, such as https://wiki.example.org. In local mode http://SLUG.localhost otherwise.
+    /// The address that users open, such as https://wiki.example.org. Default in local mode: http://SLUG.localhost.
     #[arg(long = "origin")]
     origins: Vec<String>,
-    /// Who gets in: signed-in, open, group:NAME, user:EMAIL or role:admin. In local mode signed-in otherwise.
+    /// Who gets in: signed-in, open, group:NAME, user:EMAIL or role:admin. Default in local mode: signed-in.
     #[arg(long)]
     allow: Vec<String>,
 }

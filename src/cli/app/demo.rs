@@ -1,5 +1,5 @@
-//! `latchkey app demo`: a small program to put behind a log-in. It shows what an app receives, and has an event stream
-//! and a websocket.
+//! `latchkey app demo`: a small app to try Latchkey with. It shows what an app receives, and has an event stream and a
+//! websocket.
 
 mod echo;
 mod pages;

@@ -17,17 +17,17 @@ use crate::web::copy::access::{UserEmails, answer, skipped, when, who};
 #[command(group = ArgGroup::new("request").required(true).args(["get", "post", "path"]))]
 pub struct ExplainRequest {
     slug: String,
-    /// The address of the user; a visitor who is not logged in otherwise. The user is taken to have just logged in with
-    /// all factors they have.
+    /// The email address of the user. Default: a visitor who is not logged in. The user counts as having just logged in,
+    /// with all of their factors.
     #[arg(long = "as")]
     user: Option<String>,
-    /// Open this path in a tab.
+    /// Ask about a page that is opened in a tab.
     #[arg(long, value_name = "PATH")]
     get: Option<String>,
-    /// Send a form of the app to this path.
+    /// Ask about a form of the app that is sent to this path.
     #[arg(long, value_name = "PATH")]
     post: Option<String>,
-    /// A request of a program to this path, with --method.
+    /// Ask about a request that a program sends to this path, with --method.
     #[arg(long)]
     path: Option<String>,
     #[arg(long, default_value = "GET", requires = "path")]
@@ -49,7 +49,7 @@ pub async fn run(accounts: &Accounts, explain: ExplainRequest) -> Result<(), Fai
             Some(user.ok_or_else(|| format!("there is no active user {address}"))?)
         }
     };
-    // Only differences count, and the proof is new.
+    // Only the age of the proof matters, and it is 0.
     let now = Moment(0);
     let caller = user.as_ref().map(|user| Caller::now(user, best_method(user.factors), now));
     let (mut request, raw) = match (&explain.get, &explain.post, &explain.path) {
@@ -62,10 +62,10 @@ pub async fn run(accounts: &Accounts, explain: ExplainRequest) -> Result<(), Fai
             let method = explain.method.as_str();
             (AccessRequest { method, kind, ..AccessRequest::navigation("", explain.from) }, path)
         }
-        _ => return Err("name a path".into()),
+        _ => return Err("name a path with --get, --post or --path".into()),
     };
     request.path = raw.split('?').next().unwrap_or_default();
-    // The page of the app that sends it.
+    // The request comes from a page of the app.
     let origin = app.origins.first().map(ToString::to_string);
     if !is_safe(request.method) {
         request.origin = origin.as_deref();

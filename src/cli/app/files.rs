@@ -37,7 +37,7 @@ pub fn read(path: &Path) -> Result<AppsFile, Failure> {
     AppsFile::parse(&text).map_err(|why| refused(path, &why))
 }
 
-/// The refusal of a file, in one line.
+/// Why a file is refused, in one line.
 pub fn refused(path: &Path, why: &FileRefusal) -> Failure {
     format!("{}: {}", path.display(), file_refusal(why)).into()
 }

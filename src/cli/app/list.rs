@@ -14,7 +14,7 @@ pub async fn list(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
     let apps = accounts.apps.list().await?;
     if !as_json {
         match apps.is_empty() {
-            true => print_line!("No app."),
+            true => print_line!("No apps."),
             false => print_line!("{:<20} {:<9} {:<7} {:<40} UPSTREAM", "SLUG", "STATE", "RULES", "ORIGIN"),
         }
     }
@@ -56,14 +56,14 @@ pub async fn show(accounts: &Accounts, slug: &str, as_json: bool) -> Result<(), 
     print_rules(accounts, &app).await
 }
 
-/// The app as in a file, with its slug and source.
+/// The app in the format of the file, with its slug and source.
 fn entry(file: &AppsFile, slug: &str) -> Value {
     let mut entry = serde_json::to_value(file).unwrap_or_default()["apps"][slug].take();
     entry["slug"] = json!(slug);
     entry
 }
 
-/// The rules, one a line, in the order in which they are asked.
+/// The rules, one a line, in the order in which they are checked.
 pub async fn print_rules(accounts: &Accounts, app: &App) -> Result<(), Failure> {
     let emails: UserEmails = accounts.apps.addresses_in(app).await?.into_iter().collect::<HashMap<_, _>>();
     for (position, rule) in (1..).zip(&app.rules) {

@@ -37,29 +37,29 @@ pub enum AppCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Remove an app and end its keys.
+    /// Remove an app and end its app keys.
     Remove { slug: String },
     /// Add, move and remove the rules of an app.
     #[command(subcommand)]
     Rule(rule::RuleCommand),
     /// Explain the answer to a request, without sending it.
     Explain(explain::ExplainRequest),
-    /// Make the apps those of a file.
+    /// Add and change the apps that a file lists.
     Apply {
         file: PathBuf,
         /// Only print what would change.
         #[arg(long)]
         dry_run: bool,
-        /// Remove apps that came from a file and are not in this one.
+        /// Also remove apps that came from a file and are not in this one.
         #[arg(long)]
         prune: bool,
     },
-    /// Serve a small app to try the log-in with, on this machine.
+    /// Serve a small demo app on this machine.
     Demo {
         #[arg(long, default_value_t = 3000)]
         port: u16,
     },
-    /// Print the file that makes all apps.
+    /// Print all apps as a file for `app apply`.
     Export {
         /// Print JSON.
         #[arg(long)]
@@ -85,7 +85,7 @@ async fn execute(accounts: &Accounts, command: AppCommand) -> Result<(), Failure
         AppCommand::Explain(request) => explain::run(accounts, request).await,
         AppCommand::Apply { file, dry_run, prune } => files::apply(accounts, &file, dry_run, prune).await,
         AppCommand::Export { json } => files::export(accounts, json).await,
-        // It needs no database.
+        // The demo needs no database.
         AppCommand::Demo { .. } => Ok(()),
     }
 }
@@ -101,7 +101,7 @@ fn failed(failed: Failed<AppRefusal>) -> Failure {
     }
 }
 
-/// Says on standard error what the operator should know about an app.
+/// Prints the warnings about an app to standard error.
 fn warn(accounts: &Accounts, app: &App) {
     for warning in accounts.apps.warnings(app) {
         eprintln!("latchkey: warning: {}", Phrase::from(warning).text);

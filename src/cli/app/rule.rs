@@ -15,12 +15,12 @@ use crate::web::copy::phrase::Phrase;
 
 #[derive(Subcommand)]
 pub enum RuleCommand {
-    /// Add a rule. The first rule that is about a request decides.
+    /// Add a rule. The first rule that matches a request decides.
     Add(AddRule),
     /// Remove a rule.
     Remove {
         slug: String,
-        /// As `app show` numbers it.
+        /// The number of the rule in `app show`.
         position: usize,
     },
     /// Move a rule to another position.
@@ -30,7 +30,7 @@ pub enum RuleCommand {
 #[derive(Args)]
 pub struct AddRule {
     slug: String,
-    /// Only this path and all below it.
+    /// Only this path and everything below it.
     #[arg(long, conflicts_with = "exact")]
     below: Option<String>,
     /// Only this path.
@@ -45,7 +45,7 @@ pub struct AddRule {
     /// Who gets in: signed-in, open, group:NAME, user:EMAIL or role:admin.
     #[arg(long, required = true)]
     allow: Vec<String>,
-    /// How the session must have been opened: any, two or passkey.
+    /// How the user must have logged in: any, two (a second factor or a passkey) or passkey.
     #[arg(long, default_value = "any")]
     factor: String,
     /// How old the last proof of identity may be, such as 10m.
@@ -56,7 +56,7 @@ pub struct AddRule {
     tokens: bool,
     #[arg(long, default_value = "")]
     note: String,
-    /// The position of the new rule; last otherwise.
+    /// The position of the new rule. Default: last.
     #[arg(long)]
     at: Option<usize>,
 }

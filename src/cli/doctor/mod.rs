@@ -27,10 +27,10 @@ pub struct DoctorOptions {
     /// Also send requests to the running instance, at its public address.
     #[arg(long, value_name = "https://…")]
     url: Option<String>,
-    /// Check only this app, from its users' side: send requests to its origin.
+    /// Check only the app at this origin, as its users reach it.
     #[arg(long, value_name = "https://…", conflicts_with = "url")]
     app: Option<String>,
-    /// With --app: also check whether this address of the app's upstream can be reached from here, past Latchkey.
+    /// With --app: also check whether this machine can reach the app's upstream without Latchkey.
     #[arg(long, value_name = "http://…", requires = "app")]
     upstream: Option<String>,
     /// Print one JSON object per finding.

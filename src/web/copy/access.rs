@@ -11,7 +11,7 @@ use crate::apps::{
 use crate::config::duration_in_words;
 use crate::identity::{Role, UserId};
 
-/// The email addresses of users whom rules name.
+/// The email addresses of the users that rules name.
 pub type UserEmails = HashMap<UserId, String>;
 
 /// The requests of a rule, as a heading: "/admin and below, only GET and POST, from 10.0.0.0/8".
@@ -31,7 +31,7 @@ pub fn when(scope: &RuleScope) -> String {
     text
 }
 
-/// Who gets in by a rule: "Members of staff, with a second factor".
+/// Who a rule lets in: "Members of staff, with a second factor".
 pub fn who(rule: &Rule, emails: &UserEmails) -> String {
     let mut text = match &rule.access {
         Access::Open => "Everyone, without logging in".to_owned(),
@@ -118,7 +118,7 @@ pub fn answer(answer: Answer) -> Phrase {
         Answer::Confirm { within } => Phrase::with(
             "confirm",
             format!(
-                "The user is asked to confirm: the rule wants a confirmation in the last {}.",
+                "The user is asked to confirm: the rule requires a confirmation in the last {}.",
                 last(within)
             ),
         ),
@@ -130,15 +130,15 @@ pub fn answer(answer: Answer) -> Phrase {
         }
         Answer::SecondFactor { passkey: true, enrolled: false } => Phrase::new(
             "passkey-missing",
-            "The rule wants a passkey, and this user has none. They are told how to add one.",
+            "The rule requires a passkey, and this user has none. They are told how to add one.",
         ),
         Answer::SecondFactor { passkey: false, enrolled: false } => Phrase::new(
             "second-factor-missing",
-            "The rule wants a second factor, and this user has none. They are told how to set one up.",
+            "The rule requires a second factor, and this user has none. They are told how to set one up.",
         ),
         Answer::CrossSite => Phrase::new("cross-site", "Another site sent the request, so it is refused."),
         Answer::PreflightRefused => {
-            Phrase::new("preflight-refused", "Another site asks to send a request, and may not.")
+            Phrase::new("preflight-refused", "Another site asked whether it may send a request. It may not.")
         }
         Answer::UnknownApp => Phrase::new("unknown-app", "The app is disabled, so no request reaches it."),
         Answer::PathAmbiguous(why) => Phrase::with(
@@ -175,22 +175,22 @@ pub fn ambiguity(why: AmbiguousPath) -> &'static str {
     }
 }
 
-/// Why a rule was passed over.
+/// Why a rule was skipped.
 pub fn skipped(why: Skipped) -> &'static str {
     match why {
-        Skipped::Method => "Not this rule: it is about other methods.",
-        Skipped::Path => "Not this rule: it is about other paths.",
-        Skipped::Network => "Not this rule: it is about other networks.",
+        Skipped::Method => "Does not match: the rule is for other methods.",
+        Skipped::Path => "Does not match: the rule is for other paths.",
+        Skipped::Network => "Does not match: the rule is for other networks.",
     }
 }
 
-/// Why a user is refused, as far as the app's setting `explain` allows. `None`: nothing is to be said.
+/// Why a user is refused, as far as the app's setting `explain` allows. `None`: give no reason.
 pub fn why_refused(app: &App, trace: &Trace) -> Option<String> {
     let rule = trace.rule.and_then(|at| Some((at + 1, app.rules.get(at)?)));
     match (app.explain, trace.answer, rule) {
         (Explain::Off, ..) => None,
         (_, Answer::NotAllowed(NotAllowed::NoRule), _) => {
-            Some("No rule of the app is about this address.".to_owned())
+            Some("No rule of this app matches this address.".to_owned())
         }
         (Explain::Groups, Answer::NotAllowed(NotAllowed::NotListed), Some((number, rule))) => {
             let groups = match &rule.access {
@@ -198,13 +198,13 @@ pub fn why_refused(app: &App, trace: &Trace) -> Option<String> {
                 Access::Open | Access::SignedIn => Vec::new(),
             };
             Some(match groups[..] {
-                [] => format!("Rule {number} of the app lets in certain users only."),
-                [group] => format!("Rule {number} of the app lets in the group {group}."),
-                _ => format!("Rule {number} of the app lets in the groups {}.", groups.join(", ")),
+                [] => format!("Rule {number} of this app lets in only certain users."),
+                [group] => format!("Rule {number} of this app lets in only the group {group}."),
+                _ => format!("Rule {number} of this app lets in only the groups {}.", groups.join(", ")),
             })
         }
         (_, Answer::NotAllowed(NotAllowed::NotListed), Some((number, _))) => {
-            Some(format!("Rule {number} of the app lets in other users only."))
+            Some(format!("Rule {number} of this app lets in only other users."))
         }
         _ => None,
     }

@@ -28,7 +28,7 @@ pub const FRESH: Options = &[
 pub const REMOTE_USER: Options = &[("id", "An id"), ("email", "The email address")];
 
 pub const UPSTREAM_HOST: Options =
-    &[("kept", "The name that the browser asked for"), ("upstream", "The name of the upstream")];
+    &[("kept", "The host name that the browser asked for"), ("upstream", "The host name of the upstream")];
 
 pub const EXPLAIN: Options = &[
     ("off", "Nothing but the refusal"),

@@ -1,4 +1,4 @@
-//! Why a file of apps was not applied, and what an operator should know about an app.
+//! Why a file of apps was not applied, and the warnings about an app.
 
 use crate::apps::{AppRefusal, AppWarning, FileRefusal};
 use crate::web::copy::phrase::Phrase;

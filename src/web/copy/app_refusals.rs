@@ -14,7 +14,7 @@ pub const NOT_AN_ADDRESS: Phrase = Phrase::new("invalid-ip", "Enter an IP addres
 
 /// An email address in the list of a rule, or in the form of a group.
 pub fn unknown_user(email: &str) -> Phrase {
-    Phrase::with("unknown-user", format!("There is no user with the address {email}."))
+    Phrase::with("unknown-user", format!("There is no user with the email address {email}."))
 }
 
 impl From<InvalidSlug> for Phrase {
@@ -30,7 +30,7 @@ impl From<InvalidGroupName> for Phrase {
     fn from(InvalidGroupName: InvalidGroupName) -> Self {
         Self::new(
             "invalid-group-name",
-            "The name of a group has 1 to 64 lower-case letters, digits, dots, underscores and hyphens.",
+            "Use 1 to 64 lower-case letters, digits, dots, underscores and hyphens.",
         )
     }
 }
@@ -44,7 +44,7 @@ impl From<InvalidOrigin> for Phrase {
             ),
             InvalidOrigin::NotHttps => Self::new(
                 "not-https",
-                "The address must begin with https://. Only names below localhost work without.",
+                "The address must begin with https://. Only names below localhost may use http://.",
             ),
             InvalidOrigin::Address => Self::new(
                 "ip-origin",
@@ -62,16 +62,17 @@ impl From<InvalidUpstream> for Phrase {
             }
             InvalidUpstream::Userinfo => Self::new(
                 "userinfo",
-                "Leave out user name and password: Latchkey sends neither to an upstream.",
+                "Leave out the user name and password: Latchkey sends neither to an upstream.",
             ),
             InvalidUpstream::Path => Self::new(
                 "upstream-path",
                 "Leave out the path: the app receives the path that the browser asks for.",
             ),
-            InvalidUpstream::Certificates => Self::new("certificates", "These are not certificates in PEM."),
-            InvalidUpstream::CertificatesWithoutTls => {
-                Self::new("certificates-without-tls", "Only an https:// upstream has certificates.")
-            }
+            InvalidUpstream::Certificates => Self::new("certificates", "Enter certificates in PEM format."),
+            InvalidUpstream::CertificatesWithoutTls => Self::new(
+                "certificates-without-tls",
+                "Only an upstream that begins with https:// can have certificates.",
+            ),
         }
     }
 }
@@ -80,7 +81,7 @@ impl From<InvalidNetwork> for Phrase {
     fn from(InvalidNetwork: InvalidNetwork) -> Self {
         Self::new(
             "invalid-network",
-            "Enter networks such as 10.0.0.0/8 or single IP addresses. The bits behind the prefix must be zero.",
+            "Enter networks such as 10.0.0.0/8 or single IP addresses. All bits after the prefix must be zero.",
         )
     }
 }
@@ -92,7 +93,9 @@ impl From<InvalidRulePath> for Phrase {
                 "ambiguous-path",
                 format!("Servers could read this path in different ways: {}.", ambiguity(why)),
             ),
-            InvalidRulePath::TooLong => Self::new("too-long", "This path is longer than browsers send."),
+            InvalidRulePath::TooLong => {
+                Self::new("too-long", "This path is too long. Browsers send no path of this length.")
+            }
         }
     }
 }
@@ -102,11 +105,11 @@ impl From<InvalidHeaderName> for Phrase {
         match why {
             InvalidHeaderName::Malformed => Self::new(
                 "invalid-header",
-                "The name of a header has letters, digits and hyphens, and begins with a letter.",
+                "Use letters, digits and hyphens for the name of a header. It begins with a letter.",
             ),
             InvalidHeaderName::Standard => Self::new(
                 "standard-header",
-                "Browsers or proxies send a header of this name. Choose another one.",
+                "Browsers or proxies send a header with this name. Choose another name.",
             ),
         }
     }
@@ -139,16 +142,16 @@ impl From<&AppRefusal> for Phrase {
             AppRefusal::Origin { why, .. } => why.clone().into(),
             AppRefusal::OriginTaken(origin) => Self::with(
                 "origin-taken",
-                format!("Another app has the host of {origin}. Each app needs a host name of its own."),
+                format!("Another app uses the host of {origin}. Each app needs its own host name."),
             ),
             AppRefusal::PortalOrigin(origin) => Self::with(
                 "portal-origin",
-                format!("Latchkey itself has the host of {origin}. Each app needs a host name of its own."),
+                format!("Latchkey itself uses the host of {origin}. Each app needs its own host name."),
             ),
             AppRefusal::SameHost(origin) => Self::with(
                 "same-host",
                 format!(
-                    "Two addresses have the host of {origin}. Ports don't count: an app has one address for each host."
+                    "Two addresses have the host of {origin}. Ports don't count: an app can have only one address for each host."
                 ),
             ),
             AppRefusal::NoUpstream => {
@@ -165,12 +168,12 @@ impl From<&AppRefusal> for Phrase {
             ),
             AppRefusal::Header { why, .. } => (*why).into(),
             AppRefusal::DuplicateHeader => {
-                Self::new("duplicate-header", "Each of the four headers needs a name of its own.")
+                Self::new("duplicate-header", "Give each of the four headers a different name.")
             }
             AppRefusal::Cookie { text } => Self::with(
                 "invalid-cookie",
                 format!(
-                    "“{text}” can't be the name of a cookie of the app. It has no signs such as “=”, “;” and “,”, and doesn't contain “latchkey”."
+                    "“{text}” can't be the name of an app's cookie. Leave out spaces and characters such as “=”, “;” and “,”, and the word “latchkey”."
                 ),
             ),
             AppRefusal::TooManyRules { max } => Self::with(
@@ -200,18 +203,16 @@ impl From<&RuleRefusal> for Phrase {
                 "no-access",
                 "Say who gets in: at least one group, user or role, every user, or everyone.",
             ),
-            RuleRefusal::EmptyList => {
-                Self::new("empty-list", "A list without an entry lets no one in. Leave it out.")
-            }
+            RuleRefusal::EmptyList => Self::new("empty-list", "An empty list lets no one in. Leave it out."),
             RuleRefusal::TwoAnswers => Self::new(
                 "two-answers",
-                "The rule says twice who gets in. Use either “access” or a list of groups, users or a role.",
+                "The rule says who gets in twice. Use either “access” or a list of groups, users or a role.",
             ),
             RuleRefusal::OpenWithProof => Self::new(
                 "open-with-proof",
                 "Visitors can't prove anything. A rule that is open to everyone can't ask for a second factor or a confirmation.",
             ),
-            RuleRefusal::NoPath => Self::new("no-path", "Say for which paths the rule is."),
+            RuleRefusal::NoPath => Self::new("no-path", "Say which paths the rule is for."),
             RuleRefusal::SeveralPaths => Self::new("several-paths", "Use one of “all”, “exact” and “below”."),
             RuleRefusal::Path(why) => (*why).into(),
             RuleRefusal::Method { text } => Self::with(
@@ -229,7 +230,7 @@ impl From<&RuleRefusal> for Phrase {
             }
             RuleRefusal::UnknownAccess { text } => Self::with(
                 "unknown-access",
-                format!("“{text}” is not an access. Use “open” or “signed-in”, or a list."),
+                format!("“{text}” is not a kind of access. Use “open” or “signed-in”, or a list."),
             ),
             RuleRefusal::UnknownFactor { text } => Self::with(
                 "unknown-factor",

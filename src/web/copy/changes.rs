@@ -1,4 +1,4 @@
-//! What an event changed about apps and groups, in words.
+//! The changes of apps and groups that an event records, in words.
 
 use serde_json::Value;
 

@@ -67,9 +67,9 @@ flashes! {
     AppAdded = "app-added", "good", "The app has been added. Check its rules, then open it.";
     AppChanged = "app-changed", "good", "The settings have been saved.";
     AppEnabled = "app-enabled", "good", "The app has been enabled.";
-    AppDisabled = "app-disabled", "good", "The app has been disabled. No one reaches it now.";
+    AppDisabled = "app-disabled", "good", "The app has been disabled. No one can reach it now.";
     AppRemoved = "app-removed", "good", "The app has been removed.";
-    AppLeft = "app-left", "good", "That browser has no access to the app now. Opening the app again takes it back in.";
+    AppLeft = "app-left", "good", "That browser no longer has access to the app. While its session lasts, opening the app again restores access.";
     RuleAdded = "rule-added", "good", "The rule has been added and takes effect immediately.";
     RuleMoved = "rule-moved", "good", "The rule has been moved. The new order takes effect immediately.";
     RuleRemoved = "rule-removed", "good", "The rule has been removed.";
@@ -77,9 +77,9 @@ flashes! {
     GroupCreated = "group-created", "good", "The group has been created. Add its members.";
     GroupChanged = "group-changed", "good", "The note has been saved.";
     GroupDeleted = "group-deleted", "good", "The group has been deleted.";
-    MemberAdded = "member-added", "good", "The user is now a member. It takes effect on their next request.";
+    MemberAdded = "member-added", "good", "The user is now a member. The change takes effect on their next request.";
     MemberAlready = "member-already", "warn", "The user is already a member.";
-    MemberRemoved = "member-removed", "good", "The user is no longer a member. It takes effect on their next request.";
+    MemberRemoved = "member-removed", "good", "The user is no longer a member. The change takes effect on their next request.";
     LogInExpired = "log-in-expired", "warn", "That took too long, there were too many wrong codes, or your account changed in the meantime. Log in again.";
     TotpAdded = "totp-added", "good", "Your authenticator app is set up. From now on, we'll ask for a code from it after your password.";
     TotpOnAlready = "totp-on-already", "warn", "Your authenticator app is already set up. To use another one, remove it first.";

@@ -1,5 +1,5 @@
-//! What a request gets in the place of the app's answer: for each answer of the rules, and for each kind of request, a
-//! redirect, a page, or a problem document.
+//! Latchkey's own responses in place of the app's: a redirect, a page or a problem document, for each answer of the
+//! rules and each kind of request.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -13,7 +13,7 @@ use crate::web::copy::access;
 use crate::web::copy::front::{self, FrontCode};
 use crate::web::proxy::ProxyError;
 
-/// Why the app does not get a request.
+/// Why a request is not passed on to the app.
 pub struct Refusal<'r> {
     pub answer: Answer,
     pub trace: Trace,
@@ -56,7 +56,7 @@ fn confirm(visit: &Visit<'_>, kind: RequestKind) -> HttpResponse {
     match kind {
         RequestKind::Navigation => page::redirect(StatusCode::FOUND, &visit.log_in_url(true)),
         RequestKind::Form | RequestKind::Frame => visit.page(
-            FrontCode::ConfirmNotSent,
+            if kind == RequestKind::Form { FrontCode::ConfirmNotSent } else { FrontCode::ConfirmFrame },
             PageContent {
                 links: vec![PageLink::to(front::CONFIRM_IN_NEW_TAB, fresh_home_url(visit)).in_new_tab()],
                 ..PageContent::default()
@@ -71,14 +71,15 @@ fn confirm(visit: &Visit<'_>, kind: RequestKind) -> HttpResponse {
     }
 }
 
-/// RFC 9110 §15.5.2: a 401 names a way to be admitted. No browser knows ours, so none asks for a password.
+/// RFC 9110 §15.5.2: a 401 must name an authentication scheme. Browsers do not know ours, so they do not ask for a
+/// password.
 fn challenge(visit: &Visit<'_>, response: &mut HttpResponse) {
     if let Ok(value) = HeaderValue::from_str(&format!("Latchkey realm=\"{}\"", visit.app.slug)) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
 }
 
-/// A log-in that ends at the start of the app: a script's own address is no page.
+/// The URL of a log-in that ends at the start page of the app, because the URL that a script requests is not a page.
 fn home_url(visit: &Visit<'_>) -> String {
     format!("{}/.latchkey/in?to=%2F", visit.origin)
 }
@@ -87,7 +88,7 @@ fn fresh_home_url(visit: &Visit<'_>) -> String {
     format!("{}/.latchkey/in?fresh=1&to=%2F", visit.origin)
 }
 
-/// The code of an answer that no log-in changes.
+/// The code of an answer that logging in would not change.
 pub fn code_of(answer: Answer) -> FrontCode {
     match answer {
         Answer::Pass { .. } | Answer::LogIn => FrontCode::LogIn,
@@ -123,7 +124,7 @@ fn forbidden(visit: &Visit<'_>, refusal: &Refusal<'_>, code: FrontCode, kind: Re
         code if can_set_up(code) => vec![PageLink::to(front::SET_UP, portal("/account/security"))],
         _ => Vec::new(),
     };
-    // An unknown app is none of a visitor's.
+    // Visitors learn nothing about an unknown app.
     if refusal.caller.is_some() {
         let home = PageLink::to(front::YOUR_APPS, portal("/home"));
         links.push(if links.is_empty() { home } else { home.secondary() });
@@ -155,16 +156,20 @@ fn allow_cors(visit: &Visit<'_>, asked: &AccessRequest<'_>, response: &mut HttpR
 }
 
 /// Without its database, an instance lets nobody in.
-pub fn unavailable(fault: &Fault, id: &str) -> HttpResponse {
+pub fn unavailable(fault: &Fault, kind: RequestKind, id: &str) -> HttpResponse {
     let code = if matches!(fault, Fault::Bug(_)) { FrontCode::Fault } else { FrontCode::Unavailable };
-    let mut response = page::page(code, None, PageContent::default(), id);
+    let mut response = if wants_page(kind) {
+        page::page(code, None, PageContent::default(), id)
+    } else {
+        page::problem(code, None, None, id)
+    };
     if code == FrontCode::Unavailable {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     }
     response
 }
 
-/// The app gave no answer that can be passed on.
+/// The app gave no response that can be passed on.
 pub fn no_response(app: &App, kind: RequestKind, error: &ProxyError, id: &str) -> HttpResponse {
     let code = match error {
         ProxyError::BadRequest(_) | ProxyError::ClientGone | ProxyError::ClientTooSlow => {
@@ -191,7 +196,7 @@ pub fn no_response(app: &App, kind: RequestKind, error: &ProxyError, id: &str) -
     if code == FrontCode::Busy {
         headers.insert(header::RETRY_AFTER, RETRY_AFTER);
     }
-    // The app's answers are told from ours.
+    // Distinguishes our responses from the app's.
     headers.insert(HeaderName::from_static("x-latchkey-error"), HeaderValue::from_static(code.copy().code));
     response
 }

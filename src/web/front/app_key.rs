@@ -1,7 +1,8 @@
-//! The two cookies on the origin of an app: the key of the app, and the state of a handoff.
+//! The two cookies on the origin of an app: the app key, and the state of a handoff.
 //!
-//! The key's cookie also holds a tag that says whose key it is, without naming the user: when another user enters the
-//! app in the same browser, what the first one left in it is cleared. The row of a dead key cannot tell.
+//! The key's cookie also holds two MACs. One is over the key, so that a forged key reaches no database. The other is over
+//! key and user, so that we know whose key it was without naming the user: when another user enters the app in the same
+//! browser, what the first one left in it is cleared. The row of a dead key cannot tell.
 
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::http::header::HeaderMap;
@@ -12,7 +13,7 @@ use crate::identity::UserId;
 use crate::secret::{self, Secret};
 use crate::web::http::cookies;
 
-/// How long a browser may take from the app to the portal and back (FRONT.md: ten minutes to log in).
+/// How long a browser may take from the app to the portal and back (ten minutes to log in).
 pub const STATE_MAX_AGE: time::Duration = time::Duration::minutes(10);
 
 /// A state of 128 bits, in Base64.
@@ -21,7 +22,10 @@ const STATE_CHARS: usize = 22;
 /// A key of 256 bits, in Base64.
 const KEY_CHARS: usize = 43;
 
+/// The purposes of the MACs.
+const KEY: &str = "app-key";
 const OWNER: &str = "app-key-owner";
+const CODE: &str = "app-entry";
 
 /// Names of the cookies on the origin of an app, with `__Host-` where the origin allows it (RFC 6265bis §4.1.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,30 +44,33 @@ impl AppCookieNames {
     }
 }
 
-/// The content of the key's cookie.
+/// A key that we made, live or not.
 pub struct PresentedAppKey {
     text: String,
 }
 
 impl PresentedAppKey {
-    pub fn of(headers: &HeaderMap, origin: &AppOrigin) -> Option<Self> {
+    pub fn of(headers: &HeaderMap, origin: &AppOrigin, secret: &Secret) -> Option<Self> {
         let text = cookies::value(headers, AppCookieNames::on(origin).key)?.into_owned();
-        (text.len() >= KEY_CHARS && text.is_ascii()).then_some(Self { text })
+        let mut parts = text.split('.');
+        let (key, mac) = (parts.next()?, parts.next()?);
+        let is_ours = key.len() == KEY_CHARS && secret.signed(KEY, &[key.as_bytes()], mac);
+        is_ours.then_some(Self { text })
     }
 
-    /// The key itself, valid or not.
+    /// The key itself.
     pub fn key(&self) -> &str {
-        &self.text[..KEY_CHARS]
+        self.text.split('.').next().unwrap_or_default()
     }
 
     /// Whether it was given to `user`.
     pub fn is_of(&self, secret: &Secret, user: UserId) -> bool {
-        let tag = self.text[KEY_CHARS..].strip_prefix('.').unwrap_or_default();
+        let tag = self.text.split('.').nth(2).unwrap_or_default();
         secret.signed(OWNER, &[self.key().as_bytes(), user.0.as_bytes()], tag)
     }
 }
 
-/// The cookie for a new key. `keep_for`: `None` until the browser closes.
+/// The cookie for a new key. `keep_for`: `None` keeps it until the browser closes.
 pub fn key_cookie(
     secret: &Secret,
     origin: &AppOrigin,
@@ -72,12 +79,25 @@ pub fn key_cookie(
     keep_for: Option<std::time::Duration>,
 ) -> Cookie<'static> {
     let key = key.reveal();
-    let tag = secret::encode(&secret.mac(OWNER, &[key.as_bytes(), user.0.as_bytes()]));
-    let mut cookie = host_cookie(origin, AppCookieNames::on(origin).key, format!("{key}.{tag}"));
+    let mac = secret::encode(&secret.mac(KEY, &[key.as_bytes()]));
+    let owner = secret::encode(&secret.mac(OWNER, &[key.as_bytes(), user.0.as_bytes()]));
+    let mut cookie = host_cookie(origin, AppCookieNames::on(origin).key, format!("{key}.{mac}.{owner}"));
     if let Some(keep_for) = keep_for {
         cookie.set_max_age(time::Duration::try_from(keep_for).unwrap_or(time::Duration::MAX));
     }
     cookie
+}
+
+/// `code` with a MAC, for the query of `/.latchkey/enter`: a made-up code reaches no database.
+pub fn signed_code(secret: &Secret, origin: &AppOrigin, code: &str) -> String {
+    let mac = secret.mac(CODE, &[code.as_bytes(), origin.to_string().as_bytes()]);
+    format!("{code}.{}", secret::encode(&mac))
+}
+
+/// The code that was signed for this origin.
+pub fn verified_code<'c>(secret: &Secret, origin: &AppOrigin, signed: &'c str) -> Option<&'c str> {
+    let (code, mac) = signed.split_once('.')?;
+    secret.signed(CODE, &[code.as_bytes(), origin.to_string().as_bytes()], mac).then_some(code)
 }
 
 /// The state of this browser, if it has a valid one.

@@ -1,4 +1,4 @@
-//! Chooses by Host who answers a request: the portal or an app.
+//! Chooses by `Host` whether the portal or an app answers a request.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -33,13 +33,13 @@ use crate::web::http::{client_address, traceparent};
 use crate::web::ops::{app_question, doctor};
 use crate::web::proxy::{ClientFacts, Identity, Transport};
 
-/// One a worker.
+/// Each worker has one.
 pub struct FrontDoor {
     shared: Data<Shared>,
     transport: Rc<Transport>,
 }
 
-/// Paths that probes ask for at the address of an instance, under any name.
+/// Paths that probes request at the IP address of an instance, with any `Host`.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 impl FrontDoor {
@@ -47,7 +47,7 @@ impl FrontDoor {
         Self { shared, transport }
     }
 
-    /// Whether the name is the portal's, however it is spelt. No app is on its host, on any port.
+    /// Whether the host is the portal's, in any spelling and on any port. No app may use the portal's host.
     fn names_portal(&self, host: &str) -> bool {
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -57,19 +57,21 @@ impl FrontDoor {
     }
 
     async fn choose(&self, request: Request) -> Routed {
-        let snapshot = self.shared.accounts.apps.snapshot().await;
+        let apps = &self.shared.accounts.apps;
         let host = host::named(request.head());
+        // Neither may wait for the database: a platform restarts instances whose probes are not answered.
+        let is_probe = PROBES.contains(&request.path()) && !host.is_ok_and(|host| apps.has_known_host(host));
+        if is_probe || host.is_ok_and(|host| self.names_portal(host)) {
+            return Routed::Portal(request);
+        }
+        let snapshot = apps.snapshot().await;
         let found = match (&snapshot, host) {
             (Ok(snapshot), Ok(host)) => snapshot.by_host(host).cloned(),
             _ => None,
         };
         let is_portals = match &found {
             Some(_) => doctor::is_question(&self.shared, request.head()),
-            None => {
-                host.is_ok_and(|host| self.names_portal(host))
-                    || PROBES.contains(&request.path())
-                    || snapshot.as_ref().is_ok_and(|all| all.is_empty())
-            }
+            None => snapshot.as_ref().is_ok_and(|all| all.is_empty()),
         };
         if is_portals {
             return Routed::Portal(request);
@@ -120,20 +122,21 @@ impl FrontDoor {
         let Some(app) = found else {
             return whole(self.no_app(&request, snapshot.err(), id));
         };
+        let kind = kind_of(request.head());
         match self.serve(request, &app, id, log).await {
             Ok(response) => response,
             Err(fault) => {
                 log_fault(&fault);
-                whole(answers::unavailable(&fault, id))
+                whole(answers::unavailable(&fault, kind, id))
             }
         }
     }
 
-    /// The answer under a name that no app has, and to requests that name no host.
+    /// The answer to a request whose host belongs to no app, or that names no host.
     fn no_app(&self, request: &Request, fault: Option<Fault>, id: &str) -> HttpResponse {
         if let Some(fault) = fault {
             log_fault(&fault);
-            return answers::unavailable(&fault, id);
+            return answers::unavailable(&fault, kind_of(request.head()), id);
         }
         match host::named(request.head()) {
             Ok(host) => {
@@ -173,11 +176,11 @@ impl FrontDoor {
             let asks = echo::DoctorAsks { pretend, head, body, connection, transport };
             return Ok(echo::answer(&visit, asks).await);
         }
-        // What an instance without a listener passes on would not end with its session.
+        // Without a listener, this instance would keep passing requests on after their session has ended.
         if !self.shared.can_proxy {
             let fault =
                 Fault::Unavailable("the session cache is off, so there is no invalidation listener".into());
-            return Ok(whole(answers::unavailable(&fault, id)));
+            return Ok(whole(answers::unavailable(&fault, kind_of(request.head()), id)));
         }
         let (found, kind) = match judge(&visit, log).await? {
             Verdict::Pass { found, kind } => (found, kind),
@@ -221,7 +224,7 @@ async fn judge(visit: &Visit<'_>, log: &mut LogFields) -> Result<Verdict, Fault>
     };
     log.note(found.as_ref());
     let caller = found.as_ref().map(|scoped| Caller::of(&scoped.live, scoped.proved_at));
-    // No rule asks for the time of a visitor.
+    // The time does not matter for a visitor.
     let now = found.as_ref().map_or(Moment(0), |scoped| scoped.live.moment());
     let (answer, trace) = decide(visit.app, &asked, caller.as_ref(), now);
     if let Answer::Pass { identity, .. } = answer {
@@ -237,7 +240,7 @@ async fn judge(visit: &Visit<'_>, log: &mut LogFields) -> Result<Verdict, Fault>
     )))
 }
 
-/// Only use by a person counts: pages that refresh themselves keep no session alive.
+/// Only requests that the user causes count as use, so that pages that refresh themselves do not keep a session alive.
 fn usage(asked: &AccessRequest<'_>) -> Use {
     let counts = match asked.kind {
         RequestKind::Navigation | RequestKind::Form => true,
@@ -248,7 +251,7 @@ fn usage(asked: &AccessRequest<'_>) -> Use {
     if counts { Use::Counts } else { Use::Background }
 }
 
-/// Whether a body is announced (RFC 9112 §6.3).
+/// Whether the headers announce a body (RFC 9112 §6.3).
 fn has_body(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING)
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
@@ -265,10 +268,10 @@ impl Front for FrontDoor {
     }
 }
 
-/// A longer name in the log helps no one.
+/// A longer host name is cut in the log.
 const LOGGED_HOST: usize = 120;
 
-/// Whose session it was, for the log line.
+/// The session and its user, for the log line.
 #[derive(Default)]
 struct LogFields {
     session: Option<Uuid>,
@@ -282,11 +285,16 @@ impl LogFields {
     }
 }
 
-/// The paths of ours on every origin of an app, except those of the doctor's questions, which do not exist for others.
+/// Answers Latchkey's own paths on the origin of an app, except those of the doctor's questions, which other clients get as
+/// not found.
 async fn ours(visit: &Visit<'_>, body: actix_http::Payload) -> Result<HttpResponse, Fault> {
+    if !visit.app.enabled {
+        return Ok(page::page(FrontCode::Unknown, None, page::PageContent::default(), visit.id));
+    }
     let path = visit.uri.path().strip_prefix(RESERVED).unwrap_or_default();
     let allowed = match path {
-        "in" | "enter" => "GET",
+        "in" => "GET, HEAD",
+        "enter" => "GET",
         "out" => "GET, POST",
         _ => return Ok(visit.page(FrontCode::NotFound, page::PageContent::default())),
     };
@@ -300,6 +308,11 @@ async fn ours(visit: &Visit<'_>, body: actix_http::Payload) -> Result<HttpRespon
         "enter" => handoff::enter(visit).await,
         _ => leave::leave(visit, body).await,
     }
+}
+
+fn kind_of(head: &RequestHead) -> RequestKind {
+    let headers = RequestHeaders::read(|name| header_text(&head.headers, name));
+    RequestKind::of(head.method.as_str(), &headers, has_body(&head.headers))
 }
 
 /// The value of a header; empty if it is not text.

@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 
 use super::visit::Visit;
 use super::{answers, page};
-use crate::apps::{AccessRequest, Answer, AppMode, PathMatch, RemoteUser, decide};
+use crate::apps::{AccessRequest, Answer, AppMode, PathMatch, RemoteUser, RequestKind, decide};
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::web::copy::front::FrontCode;
@@ -32,7 +32,7 @@ use crate::web::proxy::{ClientFacts, Identity, Transport, preview};
 /// How much of a body is counted. The doctor sends a quarter of it.
 const MOST_COUNTED: u64 = 4 * 1024 * 1024;
 
-/// Longer than the doctor waits, and than most proxies do before they try another server.
+/// Longer than the doctor waits, and longer than most proxies wait before they try another server.
 const SLOW: Duration = Duration::from_secs(20);
 
 /// What the answer to a question needs.
@@ -52,7 +52,7 @@ pub async fn answer(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> Response<BoxBody
         }
         Pretend::Unavailable => {
             let fault = Fault::Unavailable("as the doctor asked".into());
-            answers::unavailable(&fault, visit.id).map_into_boxed_body().into()
+            answers::unavailable(&fault, RequestKind::Script, visit.id).map_into_boxed_body().into()
         }
         Pretend::Close => without_response(asks.connection),
         Pretend::Slow => {
@@ -148,16 +148,18 @@ fn facts(visit: &Visit<'_>) -> AppFacts {
     }
 }
 
-/// What a visitor who opens `path` would get.
+/// What a visitor would get at `path`.
 fn visitor(visit: &Visit<'_>, path: String) -> VisitorAnswer {
-    let asked = AccessRequest::navigation(&path, visit.address);
+    let opens = AccessRequest::navigation(&path, visit.address);
+    let posts = AccessRequest { method: "POST", kind: RequestKind::Form, ..opens };
     // No rule asks for the time of a visitor.
-    let access = match decide(visit.app, &asked, None, Moment(0)).0 {
+    let access = |asked| match decide(visit.app, asked, None, Moment(0)).0 {
         Answer::Pass { .. } => VisitorAccess::Passes,
         Answer::LogIn => VisitorAccess::LogsIn,
         _ => VisitorAccess::Refused,
     };
-    VisitorAnswer { path, access }
+    let (opens, posts) = (access(&opens), access(&posts));
+    VisitorAnswer { path, opens, posts }
 }
 
 /// Ends the connection: its client reads no byte.

@@ -1,7 +1,7 @@
 //! The handoff: how the origin of an app gets a key of its own for a session of the portal.
 //!
 //! 1. `/.latchkey/in` on the app's origin keeps a random state in this browser and redirects to the portal;
-//! 2. `/go/{slug}` on the portal (`pages/go.rs`) knows the session, and redirects back with a code;
+//! 2. `/go/{slug}` on the portal (`pages/go.rs`) finds the session, and redirects back with a code;
 //! 3. `/.latchkey/enter` exchanges the code for a key, once, in the browser that has the state.
 
 use actix_web::HttpResponse;
@@ -17,8 +17,8 @@ use crate::db::{Fault, Refusable as _};
 use crate::secret;
 use crate::web::copy::front::{self, FrontCode};
 
-/// GET `/.latchkey/in`: to the portal. A browser that has a live key already gets a page: it must not be redirected
-/// again and again by a proxy that does not pass the key on.
+/// GET `/.latchkey/in`: redirects to the portal. A browser that already has a live key gets a page instead. Otherwise,
+/// if a proxy does not pass the key on, it would be redirected again and again.
 pub async fn begin(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     let (to, fresh) = (visit.to(), visit.query("fresh") == Some("1"));
     if !fresh && has_live_key(visit).await? {
@@ -42,15 +42,19 @@ pub async fn begin(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     Ok(response)
 }
 
-/// GET `/.latchkey/enter`: the code for a key. The code is spent by its first presentation, right or wrong.
+/// GET `/.latchkey/enter`: exchanges the code for a key. The first attempt uses the code up, right or wrong.
 pub async fn enter(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     let Some(state) = app_key::state(visit.headers, visit.origin) else {
-        // No query: without the state no code can be right.
+        // Skips the database: without the state no code can be right.
         let links = vec![PageLink::to(front::TRY_AGAIN, "/")];
         return Ok(visit.page(FrontCode::NoStateCookie, PageContent { links, ..PageContent::default() }));
     };
+    let signed = visit.query("code").unwrap_or_default();
+    let Some(code) = app_key::verified_code(&visit.shared.secret, visit.origin, signed) else {
+        return Ok(spent(visit));
+    };
     let attempt = EntryAttempt {
-        code: visit.query("code").unwrap_or_default().to_owned(),
+        code: code.to_owned(),
         app: visit.app.id,
         slug: visit.app.slug.clone(),
         origin: visit.origin.to_string(),
@@ -58,10 +62,7 @@ pub async fn enter(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     };
     let entered = match visit.shared.accounts.apps.enter(attempt, visit.client.clone()).await.split()? {
         Ok(entered) => entered,
-        Err(EnterRefusal) => {
-            let links = vec![PageLink::to(front::OPEN_APP, "/")];
-            return Ok(visit.page(FrontCode::CodeUsed, PageContent { links, ..PageContent::default() }));
-        }
+        Err(EnterRefusal) => return Ok(spent(visit)),
     };
     let destination = format!("{}{}", visit.origin, entered.path);
     let mut response = page::redirect(StatusCode::SEE_OTHER, &destination);
@@ -77,13 +78,19 @@ pub async fn enter(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
     Ok(response)
 }
 
+fn spent(visit: &Visit<'_>) -> HttpResponse {
+    let links = vec![PageLink::to(front::OPEN_APP, "/")];
+    visit.page(FrontCode::CodeUsed, PageContent { links, ..PageContent::default() })
+}
+
 async fn has_live_key(visit: &Visit<'_>) -> Result<bool, Fault> {
     let Some(key) = visit.key() else { return Ok(false) };
     Ok(visit.find(&key, latchkey_sessions::Use::Background).await?.is_some())
 }
 
 /// Removes what the app left in this browser for another user: its cache and storage, and the cookies that the operator
-/// named. Not the cookies of the whole domain, which belong to other sites as well.
+/// named. The other cookies stay, because clearing them would also affect other hosts of the
+/// domain.
 pub fn clear_site(visit: &Visit<'_>, response: &mut HttpResponse) {
     let what = HeaderValue::from_static("\"cache\", \"storage\"");
     response.headers_mut().insert(header::CLEAR_SITE_DATA, what);

@@ -1,5 +1,5 @@
-//! Which host a request names: the `Host` header and nothing else. An absolute target must agree with it (RFC 9112
-//! §3.2.2), so that no request is judged for one host and answered for another.
+//! Finds the host that a request names, in the `Host` header alone. An absolute target must agree with it (RFC 9112
+//! §3.2.2), so that no request is checked for one host and answered for another.
 
 use actix_http::RequestHead;
 use actix_web::http::header;
@@ -8,7 +8,7 @@ use actix_web::http::header;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoHost;
 
-/// Host and port as they were sent.
+/// The host and port as the client sent them.
 pub fn named(head: &RequestHead) -> Result<&str, NoHost> {
     let mut hosts = head.headers.get_all(header::HOST);
     let host = hosts.next().and_then(|host| host.to_str().ok()).ok_or(NoHost)?;

@@ -1,4 +1,4 @@
-//! `/.latchkey/out`: ends the key that this browser has for this app. The session goes on.
+//! `/.latchkey/out`: ends the key that this browser has for this app. The session stays.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ const PURPOSE: &str = "app-leave";
 /// The one field has 43 characters.
 const MAX_BODY: usize = 1024;
 
-/// It is one packet.
+/// The body is one packet.
 const BODY_WITHIN: Duration = Duration::from_secs(5);
 
 const ACTION: &str = "/.latchkey/out";
 
-/// GET asks, POST does it.
+/// GET asks the user, POST ends the key.
 pub async fn leave(visit: &Visit<'_>, body: Payload) -> Result<HttpResponse, Fault> {
     match *visit.method {
         Method::POST => submit(visit, body).await,
@@ -51,7 +51,7 @@ fn ask(visit: &Visit<'_>) -> HttpResponse {
 
 async fn submit(visit: &Visit<'_>, body: Payload) -> Result<HttpResponse, Fault> {
     let given = token_field(body).await;
-    // Without a key there is nothing to end, and the page says so.
+    // Without a key, the browser has already left the app.
     let Some(key) = visit.key() else { return Ok(left(visit)) };
     let is_ours = |given: &str| {
         let origin = visit.origin.to_string();
@@ -85,7 +85,7 @@ fn token(visit: &Visit<'_>, key: &PresentedAppKey) -> String {
     secret::encode(&visit.shared.secret.mac(PURPOSE, &parts))
 }
 
-/// The field `token` of the form; `None` for everything that is not our form.
+/// The field `token` of the form; `None` if the body is not our form.
 async fn token_field(body: Payload) -> Option<String> {
     let bytes = timeout(BODY_WITHIN, whole(body)).await.ok()??;
     let pairs = urlencoded::pairs(&bytes).ok()?;

@@ -1,8 +1,8 @@
-//! The front door: requests to the origin of an app. The server asks it before the portal (`http/server`), by Host.
+//! The front door: answers requests to the origin of an app. The server asks it before the portal (`http/server`).
 //!
-//! A request is judged in this order: which app (`host.rs`, the snapshot), whose key (`app_key.rs`), what the rules say
-//! ([`crate::apps::decide`]), then either the answer of ours (`answers.rs`) or the app's (`web/proxy`). The paths below
-//! `/.latchkey/` are ours on every such origin.
+//! The steps are: find the app (`host.rs`, the snapshot), find the session of the app key (`app_key.rs`), apply the
+//! rules ([`crate::apps::decide`]), then answer (`answers.rs`) or pass the request on to the app (`web/proxy`). On
+//! every origin of an app, the paths below `/.latchkey/` are Latchkey's.
 
 mod answers;
 mod app_key;
@@ -16,5 +16,6 @@ mod visit;
 
 pub use answers::{can_set_up, code_of};
 pub use app_key::AppCookieNames;
+pub use app_key::signed_code;
 pub use door::{FrontDoor, header_text};
 pub use visit::{RESERVED, local_path};

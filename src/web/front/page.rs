@@ -1,5 +1,5 @@
-//! Our pages and problem documents on the host of an app. They need nothing else from that host: the stylesheet is in
-//! the page, and its hash is in the policy.
+//! Latchkey's pages and problem documents on the host of an app. They load nothing else from that host: the stylesheet
+//! is in the page, and its hash is in the policy.
 
 use std::sync::LazyLock;
 
@@ -54,10 +54,10 @@ pub struct PageButton {
     pub token: String,
 }
 
-/// What a page of ours says, beyond the sentence of its code.
+/// The content of a page, in addition to the sentence of its code.
 #[derive(Default)]
 pub struct PageContent {
-    /// In the place of the code's heading.
+    /// Replaces the heading of the code.
     pub heading: Option<String>,
     /// Before the code's sentence.
     pub before: Vec<String>,
@@ -88,14 +88,15 @@ pub fn page(code: FrontCode, app: Option<&App>, content: PageContent, request_id
         lines: &lines,
         links: &content.links,
         button: content.button.as_ref(),
-        // There is nothing to ask for help with.
+        // The page is not an error, so it shows no support code.
         request_id: if status < 400 { "" } else { request_id },
     };
     let mut response = HttpResponse::build(status_code(status));
     response.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
     // A page that is static text and one struct cannot fail to render.
     let mut response = response.body(page.render().unwrap_or_default());
-    let framing = if code == FrontCode::Frame { Framing::Anywhere } else { Framing::Nowhere };
+    let is_for_frames = matches!(code, FrontCode::Frame | FrontCode::ConfirmFrame);
+    let framing = if is_for_frames { Framing::Anywhere } else { Framing::Nowhere };
     secure(response.headers_mut(), framing);
     response
 }
@@ -121,7 +122,7 @@ pub fn problem(code: FrontCode, why: Option<&str>, log_in: Option<&str>, request
     response
 }
 
-/// A redirect of ours. Nothing about it may be cached.
+/// A redirect by Latchkey. It must not be cached.
 pub fn redirect(status: StatusCode, location: &str) -> HttpResponse {
     let mut response = HttpResponse::build(status).insert_header((header::LOCATION, location)).finish();
     secure(response.headers_mut(), Framing::Nowhere);
@@ -154,7 +155,7 @@ fn secure(headers: &mut HeaderMap, framing: Framing) {
     }
 }
 
-/// The policies of pages that may not be framed, and of those that may.
+/// The policies of pages that may not be shown in a frame, and of pages that may.
 static POLICY: LazyLock<(String, String)> = LazyLock::new(|| {
     let policy = |ancestors| {
         format!(

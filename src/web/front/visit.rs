@@ -1,4 +1,4 @@
-//! One request to the origin of an app, as the pages of ours on that origin need it.
+//! One request to the origin of an app, as Latchkey's own pages on that origin need it.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use crate::web::copy::front::FrontCode;
 use crate::web::http::shared::Shared;
 use crate::web::http::{return_to, urlencoded};
 
-/// The paths that belong to us on every origin of an app.
+/// The paths below this one are Latchkey's on every origin of an app.
 pub const RESERVED: &str = "/.latchkey/";
 
 /// All but the unreserved characters (RFC 3986 §2.3).
@@ -40,7 +40,7 @@ pub struct Visit<'r> {
 
 impl Visit<'_> {
     pub fn key(&self) -> Option<PresentedAppKey> {
-        PresentedAppKey::of(self.headers, self.origin)
+        PresentedAppKey::of(self.headers, self.origin, &self.shared.secret)
     }
 
     /// The live session of the key, if the key is for this app and this origin.
@@ -52,7 +52,7 @@ impl Visit<'_> {
         Ok(found.filter(|scoped| self.origin.is(&scoped.origin)))
     }
 
-    /// A page of ours about this app.
+    /// A page of Latchkey about this app.
     pub fn page(&self, code: FrontCode, content: PageContent) -> HttpResponse {
         page::page(code, Some(self.app), content, self.id)
     }
@@ -61,18 +61,18 @@ impl Visit<'_> {
         urlencoded::first(self.uri.query().unwrap_or_default(), name)
     }
 
-    /// Where this user goes on: the path in `to`, or `/`.
+    /// Where this user continues: the path in `to`, or `/`.
     pub fn to(&self) -> String {
         let given = self.query("to").and_then(|to| urlencoded::decode(to.as_bytes()).ok());
         given.and_then(|to| local_path(&to).map(str::to_owned)).unwrap_or_else(|| "/".to_owned())
     }
 
-    /// The address of this request, as a path with its query.
+    /// The path of this request, with its query.
     pub fn path_and_query(&self) -> &str {
         self.uri.path_and_query().map_or("/", |path| path.as_str())
     }
 
-    /// The address on this origin where a log-in for this request begins. `fresh`: the user has to confirm.
+    /// The URL on this origin where a log-in for this request begins. `fresh`: the user has to confirm.
     pub fn log_in_url(&self, fresh: bool) -> String {
         let to = local_path(self.path_and_query()).unwrap_or("/");
         let fresh = if fresh { "fresh=1&" } else { "" };
@@ -90,12 +90,12 @@ impl Visit<'_> {
     }
 }
 
-/// `raw`, if every browser takes it for a path of the app. Our own paths are no destination.
+/// `raw`, if every browser reads it as a path of the app. Latchkey's own paths are not accepted.
 pub fn local_path(raw: &str) -> Option<&str> {
     return_to::safe(raw).filter(|path| !path.starts_with(RESERVED))
 }
 
-/// `text` for the value of a parameter.
+/// `text`, encoded as the value of a query parameter.
 pub fn component(text: &str) -> Cow<'_, str> {
     utf8_percent_encode(text, COMPONENT).into()
 }

@@ -13,7 +13,7 @@ pub fn of(request: &HttpRequest, trusted_hops: usize) -> Option<IpAddr> {
     of_head(request.head(), trusted_hops)
 }
 
-/// The same for a request that the application has not seen.
+/// The same for the head of a request that the application does not receive.
 pub fn of_head(head: &RequestHead, trusted_hops: usize) -> Option<IpAddr> {
     let peer = head.peer_addr.map(|peer| peer.ip().to_canonical());
     if trusted_hops == 0 {

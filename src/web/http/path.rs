@@ -34,20 +34,20 @@ pub struct ByHandle {
     pub handle: Uuid,
 }
 
-/// By the short name of an app.
+/// A path parameter: the short name of an app.
 #[derive(Deserialize)]
 pub struct BySlug {
     pub slug: String,
 }
 
-/// A rule of an app, by its number on the page.
+/// Path parameters: an app, and the number of a rule on its page.
 #[derive(Deserialize)]
 pub struct ByRule {
     pub slug: String,
     pub number: usize,
 }
 
-/// By the name of a group.
+/// A path parameter: the name of a group.
 #[derive(Deserialize)]
 pub struct ByName {
     pub name: String,

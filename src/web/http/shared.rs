@@ -22,8 +22,8 @@ pub struct Shared {
     pub public: Origin,
     /// Host and port of the portal, as browsers send them.
     pub(in crate::web) authority: String,
-    /// Whether this instance may pass requests on to apps: without an invalidation listener, what it passes on would not
-    /// end with its session.
+    /// Whether this instance may pass requests on to apps: without an invalidation listener, it would keep passing
+    /// requests on after their session has ended.
     pub(in crate::web) can_proxy: bool,
     pub limits: SessionLimits,
     pub trusted_hops: usize,

@@ -9,7 +9,7 @@ use super::doctor::{ObservedRequest, given};
 use super::signed_answer::{is_fresh, sign, stamp, verified};
 use crate::secret::{Secret, encode};
 
-/// The address of a question for which nothing but the question matters.
+/// The path for questions that are not about a certain path.
 pub const ECHO: &str = "/.latchkey/echo";
 
 /// The same, and the instance tries to connect to the upstream.
@@ -18,7 +18,7 @@ pub const REPORT: &str = "/.latchkey/doctor";
 const ASKED: &str = "doctor-asked-app";
 const ANSWERED: &str = "doctor-answered-app";
 
-/// In the place of a target: the caller wants to know which one arrives.
+/// Stands for any target: the caller wants to know which one arrives.
 const ANY_TARGET: &str = "*";
 
 /// The identity that the app would receive. Neither it nor its parts can belong to a user: ids are UUIDs, addresses have
@@ -43,7 +43,7 @@ pub enum Pretend {
     Close,
     /// The same, after a long time.
     Slow,
-    /// The database is away.
+    /// The database is down.
     Unavailable,
     /// The user is in no group.
     NoGroups,
@@ -113,7 +113,7 @@ pub struct AppObservation {
     pub app: AppFacts,
     pub arrived: ArrivedRequest,
     pub passed_on: PassedOn,
-    /// What became of a connection to the upstream; only at [`REPORT`].
+    /// Whether the instance could connect to the upstream; only at [`REPORT`].
     pub upstream: Option<UpstreamReach>,
 }
 
@@ -129,7 +129,7 @@ pub struct AppFacts {
     pub max_body: Option<u64>,
     /// The names of the identity headers in lower case: user, email, name, groups.
     pub header_names: [String; 4],
-    /// Whether the user is named by address, not by id.
+    /// Whether the app receives the user's email address instead of the id.
     pub user_is_email: bool,
     /// How many rules the app has.
     pub rules: usize,
@@ -140,7 +140,10 @@ pub struct AppFacts {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VisitorAnswer {
     pub path: String,
-    pub access: VisitorAccess,
+    /// If they open it.
+    pub opens: VisitorAccess,
+    /// If they send a form to it.
+    pub posts: VisitorAccess,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +152,7 @@ pub enum VisitorAccess {
     /// A rule is open.
     Passes,
     LogsIn,
-    /// No log-in helps.
+    /// The request is refused, and logging in does not help.
     Refused,
 }
 

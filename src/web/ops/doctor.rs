@@ -63,7 +63,7 @@ fn is_asked(context: &GuardContext<'_>) -> Option<()> {
     is_question(context.app_data::<Data<Shared>>()?, context.head()).then_some(())
 }
 
-/// Whether this is a query for us, under any host: its signature is right.
+/// Whether this is a signed query of `latchkey doctor`, on any host.
 pub fn is_question(shared: &Shared, head: &RequestHead) -> bool {
     head.uri.path() == PATH
         && given(head.headers()).is_some_and(|question| is_valid(&shared.secret, question))

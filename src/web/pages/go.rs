@@ -1,8 +1,8 @@
 //! GET `/go/{slug}`: the portal's part of a handoff (`front/handoff.rs`), and the link to an app on our own pages.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use crate::apps::{
@@ -48,6 +48,9 @@ pub async fn to_app(
 ) -> Result<HttpResponse, Error> {
     let here = ctx.request.uri().path_and_query().map(|path| path.as_str());
     let next = || here.and_then(return_to::safe).map(str::to_owned);
+    if !is_navigation(&ctx.request) {
+        return Err(Error::CrossSite);
+    }
     let Some(live) = visitor.session else { return Err(Error::LogIn { next: next() }) };
     let snapshot = ctx.accounts().apps.snapshot().await?;
     let app = snapshot.by_slug(&path.0.slug).filter(|app| app.enabled).ok_or(Error::NotFound)?;
@@ -73,7 +76,15 @@ pub async fn to_app(
         path: to.to_owned(),
         proved_at: live.record.confirmed_at,
     });
-    open(&ctx, app, &format!("{origin}{}enter?code={}", front::RESERVED, code.await?))
+    let code = front::signed_code(&ctx.shared.secret, origin, &code.await?);
+    open(&ctx, app, &format!("{origin}{}enter?code={code}", front::RESERVED))
+}
+
+/// Whether the browser opens this in a tab, as far as it says. Pages of apps could have it loaded as an image again and
+/// again, and each time a code of this user would be replaced.
+fn is_navigation(request: &HttpRequest) -> bool {
+    let is = |name: &str, value: &str| request.headers().get(name).is_none_or(|given| given == value);
+    is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
 }
 
 /// The origin and the hash that the app's side of the handoff sent.
@@ -120,8 +131,8 @@ fn refusal(
     Ok(Some(page::show(StatusCode::FORBIDDEN, &template)?))
 }
 
-/// Sends the browser to `target`. A form of ours may not be redirected to another site (`form-action 'self'`), so after
-/// a log-in a page leads there.
+/// Sends the browser to `target`. The policy `form-action 'self'` blocks a redirect from our forms to another site,
+/// so after a log-in a page leads there.
 fn open(ctx: &RequestContext, app: &App, target: &str) -> Result<HttpResponse, Error> {
     let site = ctx.request.headers().get("sec-fetch-site");
     let is_from_our_form = site.is_none_or(|site| site == "same-origin");

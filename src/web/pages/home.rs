@@ -92,7 +92,7 @@ pub fn dashboard(
     })
 }
 
-/// The apps whose first page the user can open, perhaps after another proof of identity.
+/// The apps whose start page the user can open, perhaps after another proof of identity.
 async fn own_apps(live: &LiveUser, ctx: &RequestContext) -> Result<Vec<AppLink>, Error> {
     let snapshot = ctx.accounts().apps.snapshot().await?;
     let request = AccessRequest::navigation("/", client_address::of(&ctx.request, ctx.shared.trusted_hops));

@@ -8,8 +8,8 @@ use super::error::ProxyError;
 use super::upload::{UploadProgress, UploadState};
 use crate::apps::AppLimits;
 
-/// Each part of the body that the upstream accepts renews the time for the head. A client that stops sending has less
-/// or more time than an upstream that stops reading, as the app's limits say.
+/// Each part of the body that the upstream accepts restarts the time limit for the head. If the client stops sending,
+/// the limit is `idle`; if the upstream stops reading, it is `head`.
 pub async fn within<F: Future>(
     head: F,
     upload: Option<&UploadProgress>,
@@ -25,7 +25,7 @@ pub async fn within<F: Future>(
         if now >= deadline {
             return Err(if waits_for_client { ProxyError::ClientTooSlow } else { ProxyError::HeadTimeout });
         }
-        // Which of the two it waits for may change meanwhile.
+        // The wait may change from the client to the upstream, or back, so check again after the shorter limit.
         let until = deadline.min(now + limits.idle.min(limits.head));
         if let Ok(head) = timeout_at(until, head.as_mut()).await {
             return Ok(head);

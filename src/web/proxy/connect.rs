@@ -14,7 +14,7 @@ use super::shared::TransportShared;
 use super::socket::{Socket, SocketStream, UpstreamStream};
 use crate::apps::Upstream;
 
-/// Resolves, connects and shakes hands within the given time.
+/// Resolves the name, connects, and completes the TLS handshake within the given time.
 pub async fn connect(
     upstream: &Upstream,
     shared: &Arc<TransportShared>,

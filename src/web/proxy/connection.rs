@@ -21,7 +21,7 @@ use super::socket::Socket;
 use super::upload::Upload;
 use crate::apps::Upstream;
 
-/// A connection that is dropped is closed at once, whatever it is doing: the upstream learns that its response is no
+/// Dropping a connection closes it at once, even during a response, so that the upstream learns that its response is no
 /// longer wanted.
 pub struct Connection {
     sender: SendRequest<Upload>,
@@ -46,7 +46,7 @@ impl Connection {
             .await
             .map_err(|error| ProxyError::Unreachable(error.to_string()))?;
         let task = spawn(async move {
-            // The request and the body report its errors.
+            // The futures of the request and of the body report its errors.
             let _ = connection.await;
         });
         Ok(Self { sender, socket, task, _counted: counted })

@@ -18,26 +18,26 @@ use hyper::{Response, Version};
 use super::connection::Connection;
 use super::limits::{IDLE, IDLE_MARGIN, LONGEST_IDLE};
 use super::shared::Counted;
-use super::transport::Transport;
 use super::upload::{UploadProgress, UploadState};
+use super::upstream_connections::UpstreamConnections;
 use crate::apps::App;
 use crate::web::http::server::ClientConnection;
 
 pub struct Download {
     pub incoming: Incoming,
     pub size: BodySize,
-    pub source: Source,
+    pub source: ResponseSource,
     pub idle: Duration,
     pub waiting: Option<Pin<Box<Sleep>>>,
     pub failed: Option<Box<dyn Error>>,
-    /// Set if the end of the connection is the end of the body: then a failure has to reset it.
+    /// Set if the end of the connection marks the end of the body. A failure must then reset the connection.
     pub ends_with_connection: Option<ClientConnection>,
     pub _in_flight: Counted,
 }
 
 /// Where the body comes from.
-pub struct Source {
-    transport: Rc<Transport>,
+pub struct ResponseSource {
+    connections: Rc<UpstreamConnections>,
     app: Arc<App>,
     connection: Option<Connection>,
     upload: Option<Rc<UploadProgress>>,
@@ -45,16 +45,16 @@ pub struct Source {
     keep: Option<Duration>,
 }
 
-impl Source {
+impl ResponseSource {
     pub fn new(
-        transport: &Rc<Transport>,
+        connections: &Rc<UpstreamConnections>,
         app: &Arc<App>,
         connection: Connection,
         upload: Option<Rc<UploadProgress>>,
         response: &Response<Incoming>,
     ) -> Self {
         Self {
-            transport: Rc::clone(transport),
+            connections: Rc::clone(connections),
             app: Arc::clone(app),
             connection: Some(connection),
             upload,
@@ -66,7 +66,7 @@ impl Source {
     pub fn complete(&mut self) {
         let is_sent = self.upload.as_ref().is_none_or(|upload| upload.state() == UploadState::Complete);
         if let (Some(connection), Some(keep), true) = (self.connection.take(), self.keep, is_sent) {
-            self.transport.keep(&self.app, connection, keep);
+            self.connections.keep(&self.app, connection, keep);
         }
     }
 }
@@ -144,7 +144,7 @@ impl MessageBody for Download {
                     client.reset_at_end();
                     return Poll::Ready(Some(Err(error)));
                 }
-                // What has arrived is sent first: actix ends the connection without that.
+                // Sends what has arrived first: otherwise actix would end the connection without sending it.
                 this.failed = Some(error);
                 cx.waker().wake_by_ref();
                 Poll::Pending

@@ -9,7 +9,7 @@ pub enum ProxyError {
     BadRequest(&'static str),
     #[error("the client stopped sending the body")]
     ClientTooSlow,
-    #[error("the client left within the body")]
+    #[error("the client disconnected while it sent the body")]
     ClientGone,
     #[error("the body is longer than the app accepts")]
     BodyTooLarge,
@@ -19,15 +19,15 @@ pub enum ProxyError {
     NoUpstream,
     #[error("the upstream cannot be reached: {0}")]
     Unreachable(String),
-    #[error("the upstream accepts no connection in time")]
+    #[error("the upstream did not accept a connection in time")]
     ConnectTimeout,
     #[error("the upstream sent an invalid response: {0}")]
     BadResponse(String),
-    #[error("the upstream does not answer in time")]
+    #[error("the upstream did not answer in time")]
     HeadTimeout,
-    #[error("the app has as many requests as it may have at a time")]
+    #[error("the app has reached its limit of concurrent requests")]
     TooManyInFlight,
-    #[error("this instance has as many connections to upstreams as it may have")]
+    #[error("this instance has reached its limit of connections to upstreams")]
     TooManyConnections,
 }
 

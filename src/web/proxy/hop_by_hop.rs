@@ -1,4 +1,4 @@
-//! Headers that are for the next hop alone (RFC 9110 §7.6.1).
+//! Headers that are only for the next hop (RFC 9110 §7.6.1).
 
 /// Never passed on, in either direction.
 pub fn is_hop_by_hop(name: &str) -> bool {

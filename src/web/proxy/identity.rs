@@ -1,4 +1,4 @@
-//! What an app is told about its user.
+//! The headers that tell an app who its user is.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ pub struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    /// Sets the four headers. Those of the client have been removed before.
+    /// Sets the four headers. Headers with these names that the client sent have already been removed.
     pub fn write_to(&self, headers: &mut HeaderMap, names: &IdentityHeaders, user: RemoteUser) {
         let user = match user {
             RemoteUser::Id => self.id,

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-/// An idle connection is used again for this long: below the 5 s after which Node and many other servers close theirs.
+/// How long an idle connection may be used again: below the 5 s after which Node and many other servers close theirs.
 pub const IDLE: Duration = Duration::from_secs(4);
 
 /// The longest time that an upstream may name in `Keep-Alive`.
 pub const LONGEST_IDLE: Duration = Duration::from_secs(60);
 
-/// How early a connection is given up before its upstream closes it.
+/// How long before the upstream closes a connection Latchkey stops using it.
 pub const IDLE_MARGIN: Duration = Duration::from_secs(1);
 
-/// A request that cannot be repeated takes a connection only if its upstream has used it this recently.
+/// A request that cannot be repeated takes only a connection that was used this recently.
 pub const FRESH: Duration = Duration::from_secs(1);
 
 /// Idle connections of one worker to one app: enough for bursts.
@@ -44,5 +44,5 @@ pub const RESOLVED_FOR: Duration = Duration::from_secs(10);
 /// How long a failure is repeated, so that a busy app without an address does not flood the resolver.
 pub const UNRESOLVED_FOR: Duration = Duration::from_secs(1);
 
-/// How often idle connections are looked through.
+/// How often idle connections are checked.
 pub const SWEEP: Duration = Duration::from_secs(1);

@@ -1,5 +1,5 @@
-//! The transport of proxied apps: passes a request on to the app's upstream and its response back to the client. Whether
-//! a request is let in was decided before.
+//! The transport of proxied apps: passes a request on to the app's upstream and its response back to the client. The
+//! front door has already decided that the request is let in.
 
 mod await_head;
 mod connect;
@@ -22,6 +22,7 @@ mod target;
 mod tls;
 mod transport;
 mod upload;
+mod upstream_connections;
 
 pub use error::ProxyError;
 pub use identity::Identity;

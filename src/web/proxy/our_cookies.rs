@@ -40,7 +40,8 @@ pub fn sets_ours(value: &HeaderValue) -> bool {
     is_ours(name_of(pair))
 }
 
-/// A cookie without a name is written `=value`, and read by others as the name and value that follow.
+/// A cookie without a name is written `=value`. If the value contains `=`, other programs read it as a name and a
+/// value.
 fn name_of(pair: &[u8]) -> &[u8] {
     let mut pair = pair.trim_ascii();
     while let Some(rest) = pair.strip_prefix(b"=") {

@@ -1,5 +1,5 @@
-//! The idle connections of one worker to one upstream: the last one used is the first one taken, so that the others can
-//! time out.
+//! The idle connections of one worker to one upstream. The most recently used connection is taken first, so that the
+//! others can time out.
 
 use std::time::{Duration, Instant};
 
@@ -7,15 +7,15 @@ use super::connection::Connection;
 use super::limits::{FRESH, IDLE_CONNECTIONS};
 
 #[derive(Default)]
-pub struct Pool(Vec<Idle>);
+pub struct IdleConnections(Vec<IdleConnection>);
 
-struct Idle {
+struct IdleConnection {
     connection: Connection,
     since: Instant,
     keep: Duration,
 }
 
-impl Pool {
+impl IdleConnections {
     /// The connection that was used last, if it may be used for this request. A request that cannot be repeated takes
     /// only one that its upstream has just used.
     pub fn take(&mut self, repeatable: bool, now: Instant) -> Option<Connection> {
@@ -37,7 +37,7 @@ impl Pool {
         if self.0.len() >= IDLE_CONNECTIONS {
             self.0.remove(0);
         }
-        self.0.push(Idle { connection, since: now, keep });
+        self.0.push(IdleConnection { connection, since: now, keep });
     }
 
     /// Closes the connection that was idle for the longest time. False if there is none.
@@ -49,7 +49,7 @@ impl Pool {
         any
     }
 
-    /// Closes those that were idle for too long.
+    /// Closes the connections that were idle for too long.
     pub fn sweep(&mut self, now: Instant) {
         self.0.retain(|idle| now.duration_since(idle.since) < idle.keep);
     }

@@ -12,10 +12,10 @@ use super::identity::Identity;
 use super::our_cookies;
 use crate::apps::{App, Upstream, UpstreamHost};
 
-/// Removed by `Connection` they would let the decision and the upstream see different requests.
+/// If `Connection` could remove these, the decision and the upstream could see different requests.
 const PROTECTED: &[&str] = &["host", "content-length", "cookie", "authorization", "origin"];
 
-/// What the upstream is told about the request besides its own headers.
+/// What Latchkey adds to the headers of a request.
 pub struct RequestFacts<'a> {
     pub app: &'a App,
     pub upstream: &'a Upstream,
@@ -36,7 +36,7 @@ pub enum BodyLength {
     Chunked,
 }
 
-/// The client's headers without those that are for us or that only a proxy may set, then ours.
+/// The client's headers, without those that are for Latchkey or that only a proxy may set, followed by Latchkey's own.
 pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::HeaderMap, ProxyError> {
     let mut out = hyper::HeaderMap::with_capacity(sent.len() + 12);
     let connection = sent.get_all(header::CONNECTION).map(|value| value.as_bytes());
@@ -97,7 +97,7 @@ fn append(out: &mut hyper::HeaderMap, name: &str, value: &[u8]) -> Result<(), Pr
     Ok(())
 }
 
-/// Written once, behind the loop.
+/// These are written once, after the loop.
 fn is_set_elsewhere(name: &str) -> bool {
     matches!(name, "host" | "cookie" | "content-length")
 }
@@ -108,14 +108,14 @@ fn is_identity(name: &str) -> bool {
     matches!(name, "remote-user" | "remote-email" | "remote-name" | "remote-groups")
 }
 
-/// Headers by which a proxy tells an application where a request came from or what it is really for. An application
-/// believes them, so a client may not send them.
+/// Headers with which a proxy tells an application where a request came from or what it is really for. Applications
+/// trust them, so a client may not send them.
 fn is_for_proxies(name: &str) -> bool {
     name.contains(['_', '.'])
         || name.starts_with("x-forwarded")
         || name.starts_with("x-original-")
         || name.starts_with("x-accel-")
-        // The question of the doctor, and what only we say.
+        // The doctor's question, and headers that only Latchkey sends.
         || name.starts_with("x-latchkey-")
         || matches!(
             name,

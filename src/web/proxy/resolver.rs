@@ -1,4 +1,4 @@
-//! Resolves the names of upstreams, in threads of its own: a resolver that does not answer must not take the threads
+//! Resolves the names of upstreams in its own threads, so that a resolver that does not answer cannot take the threads
 //! that log-ins need.
 
 use std::collections::{HashMap, VecDeque};
@@ -20,7 +20,7 @@ pub struct Resolver(Arc<Mutex<Lookups>>);
 #[derive(Default)]
 struct Lookups {
     known: HashMap<String, Known>,
-    /// Those who wait for a name that is being resolved.
+    /// The requests that wait for a name.
     waiting: HashMap<String, Vec<oneshot::Sender<Resolved>>>,
     queue: VecDeque<String>,
     threads: usize,
@@ -75,7 +75,7 @@ impl Resolver {
         if thread::Builder::new().name("resolver".into()).spawn(move || resolver.work()).is_ok() {
             lookups.threads += 1;
         } else if lookups.threads == 0 {
-            // Nobody will answer those who wait.
+            // No thread will answer those who wait.
             lookups.queue.clear();
             lookups.waiting.clear();
         }
@@ -99,7 +99,7 @@ impl Resolver {
             let now = Instant::now();
             lookups.known.retain(|_, known| known.is_fresh(now));
             for waiting in lookups.waiting.remove(&host).unwrap_or_default() {
-                // The request may have been given up.
+                // The request may have been cancelled.
                 let _ = waiting.send(resolved.clone());
             }
             lookups.known.insert(host, Known { since: now, resolved });

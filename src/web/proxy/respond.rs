@@ -12,17 +12,17 @@ use actix_web::web::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 
-use super::download::{Download, Source};
+use super::download::{Download, ResponseSource};
 use super::error::ProxyError;
 use super::limits::LARGE_RESPONSE;
 use super::response_headers::{self, ResponseFacts};
 use super::shared::Counted;
 use crate::web::http::server::ClientConnection;
 
-/// What a response belongs to.
+/// The request that a response answers, and its connections.
 pub struct Answered<'a> {
     pub head: &'a RequestHead,
-    pub source: Source,
+    pub source: ResponseSource,
     pub has_identity: bool,
     pub app_origin: &'a str,
     pub upstream_origin: &'a str,
@@ -87,7 +87,7 @@ pub fn to_client(
     })))
 }
 
-/// Two statements about the length are an attack on whoever reads the other one (RFC 9112 §6.3).
+/// A response that states its length twice may be an attack: two programs could read different lengths (RFC 9112 §6.3).
 fn check_framing(headers: &HeaderMap) -> Result<(), ProxyError> {
     let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
@@ -103,7 +103,7 @@ fn check_framing(headers: &HeaderMap) -> Result<(), ProxyError> {
     }
 }
 
-/// The body of a response to HEAD: none, and `Content-Length` stays what a GET would have brought.
+/// The body of a response to HEAD: it is empty, and `Content-Length` stays that of a response to GET.
 struct LengthOfGet;
 
 impl MessageBody for LengthOfGet {

@@ -6,7 +6,7 @@ use super::error::ProxyError;
 use super::hop_by_hop::{NamedByConnection, is_hop_by_hop};
 use super::our_cookies;
 
-/// Removed by `Connection` they would change what the response means.
+/// If `Connection` could remove these, the response would change its meaning.
 const PROTECTED: &[&str] = &["content-length", "content-type", "set-cookie", "cache-control"];
 
 /// What the rules for a response depend on.
@@ -19,7 +19,8 @@ pub struct ResponseFacts<'a> {
     pub upstream_origin: &'a str,
 }
 
-/// The upstream's headers without those that are for us or that reach beyond the app, with the length of the body.
+/// The upstream's headers, without those that are for Latchkey or that affect more than the app, with the length of the
+/// body.
 pub fn returned(sent: &hyper::HeaderMap, facts: &ResponseFacts<'_>) -> Result<HeaderMap, ProxyError> {
     let mut out = HeaderMap::with_capacity(sent.len() + 2);
     let connection = sent.get_all(hyper::header::CONNECTION).iter().map(|value| value.as_bytes());
@@ -51,10 +52,10 @@ pub fn returned(sent: &hyper::HeaderMap, facts: &ResponseFacts<'_>) -> Result<He
     Ok(out)
 }
 
-/// Instructions to a proxy in front of us, and headers that reach beyond the app.
+/// Instructions to a proxy in front of Latchkey, and headers that affect more than the app.
 fn is_dropped(name: &str) -> bool {
     name.starts_with("x-accel-")
-        // By these our own answers are told from the app's.
+        // These distinguish our own responses from the app's.
         || name.starts_with("x-latchkey-")
         || matches!(name, "alt-svc" | "x-sendfile" | "x-lighttpd-send-file")
 }
@@ -106,7 +107,7 @@ fn keep_private(headers: &mut HeaderMap) {
     }
 }
 
-/// The directives between commas that are not within quotes.
+/// The directives, separated by commas outside quotes.
 fn directives(text: &str) -> Vec<String> {
     let mut quoted = false;
     let parts = text.split(|c| {

@@ -12,19 +12,19 @@ pub struct TransportShared {
     pub(super) resolver: Resolver,
     pub(super) tls: TlsConnectors,
     /// Connections to upstreams, idle ones included.
-    connections: Arc<Counter>,
-    in_flight: Mutex<HashMap<AppId, Arc<Counter>>>,
+    connections: Arc<LiveCount>,
+    in_flight: Mutex<HashMap<AppId, Arc<LiveCount>>>,
     most_connections: usize,
 }
 
-/// Counts what exists of one kind.
+/// Counts the things of one kind that exist.
 #[derive(Default)]
-pub struct Counter(AtomicUsize);
+pub struct LiveCount(AtomicUsize);
 
 /// One of those that exist, until it is dropped.
-pub struct Counted(Arc<Counter>);
+pub struct Counted(Arc<LiveCount>);
 
-impl Counter {
+impl LiveCount {
     /// `None` if there are `most` already.
     pub fn count(self: &Arc<Self>, most: usize) -> Option<Counted> {
         let more = |count| (count < most).then_some(count + 1);
@@ -56,17 +56,17 @@ impl TransportShared {
     }
 
     /// The counter of an app's requests.
-    pub(super) fn requests_of(&self, app: AppId) -> Arc<Counter> {
+    pub(super) fn requests_of(&self, app: AppId) -> Arc<LiveCount> {
         let mut counters = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(counters.entry(app).or_default())
     }
 
-    /// `None` if there are as many connections as there may be.
+    /// `None` if the limit of connections is reached.
     pub(super) fn count_connection(&self) -> Option<Counted> {
         self.connections.count(self.most_connections)
     }
 
-    /// Whether idle connections are in the way of those that another worker or app may need.
+    /// Whether so many connections exist that idle ones should make room for other workers and apps.
     pub(super) fn is_scarce(&self) -> bool {
         self.connections.get() > self.most_connections / 2
     }

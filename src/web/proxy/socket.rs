@@ -30,7 +30,7 @@ impl Socket {
     }
 
     /// Whether the upstream has neither closed the connection nor sent anything that was not read. Asks the kernel,
-    /// because the event loop may not have heard of it yet.
+    /// because the event loop may not have been notified yet.
     pub fn is_silent(&self) -> bool {
         let peeked = SockRef::from(&self.tcp).peek(&mut [MaybeUninit::uninit()]);
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
@@ -72,7 +72,7 @@ impl SocketStream {
             ready!(self.0.tcp.poll_write_ready(cx))?;
             match write(&self.0.tcp) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The upstream has closed the connection, perhaps behind its response to half a body. Reading brings
+                // The upstream has closed the connection, perhaps after it responded to half a body. Reading returns
                 // the response, or the error.
                 Err(error) if is_closed(&error) => {
                     cx.waker().wake_by_ref();

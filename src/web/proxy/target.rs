@@ -1,4 +1,4 @@
-//! The target of a request, as it is passed on.
+//! The target of a request that is passed on.
 
 use actix_http::RequestHead;
 use actix_web::http::{Method, header};
@@ -7,8 +7,8 @@ use hyper::http::uri::PathAndQuery;
 
 use super::error::ProxyError;
 
-/// Path and query byte for byte. The target in absolute form has to name the `Host` (RFC 9112 §3.2.2 lets the target
-/// win, but then the decision would have been made for another host).
+/// The path and query, byte for byte. A target in absolute form must name the same host as `Host`: RFC 9112 §3.2.2 lets
+/// the target win, but then the decision would have been made for another host.
 pub fn of(head: &RequestHead) -> Result<Uri, ProxyError> {
     if head.method == Method::CONNECT {
         return Err(ProxyError::BadRequest("CONNECT is not for apps"));
@@ -23,7 +23,7 @@ pub fn of(head: &RequestHead) -> Result<Uri, ProxyError> {
     let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
     let parsed = PathAndQuery::try_from(target.as_str());
     match parsed {
-        // What the parser leaves out, such as a fragment, would have been judged and not sent.
+        // The parser leaves out parts such as a fragment. They were part of the decision and would not be sent.
         Ok(parsed) if parsed.as_str() == target => Ok(Uri::from(parsed)),
         _ => Err(ProxyError::BadRequest("the target is invalid")),
     }

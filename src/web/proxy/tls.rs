@@ -10,7 +10,7 @@ use tokio_native_tls::native_tls::{self, Certificate, Protocol};
 #[derive(Default)]
 pub struct TlsConnectors(Mutex<HashMap<Option<String>, TlsConnector>>);
 
-/// More sets of certificates than a process has apps with certificates of their own.
+/// More sets than a process has apps with their own certificates.
 const KEPT: usize = 256;
 
 impl TlsConnectors {
@@ -18,7 +18,7 @@ impl TlsConnectors {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&ca.cloned()).cloned()
     }
 
-    /// Reads the certificates; blocks meanwhile. With `ca`, no other certificate is trusted.
+    /// Reads the certificates, and blocks the thread. With `ca`, no other certificate is trusted.
     pub fn load(&self, ca: Option<String>) -> Result<TlsConnector, native_tls::Error> {
         let mut builder = native_tls::TlsConnector::builder();
         builder.min_protocol_version(Some(Protocol::Tlsv12));

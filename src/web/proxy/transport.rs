@@ -1,49 +1,31 @@
-//! Passes a request on and its response back.
+//! Passes a request on to the upstream, and returns its response.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use actix_http::{Payload, Request, RequestHead, Response};
 use actix_web::body::BoxBody;
 use actix_web::http::{Method, header};
-use actix_web::rt::spawn;
-use actix_web::rt::time::sleep;
 use hyper::Uri;
 use hyper::body::Incoming;
 
-use super::connection::Connection;
-use super::download::Source;
+use super::download::ResponseSource;
 use super::error::ProxyError;
 use super::identity::Identity;
-use super::limits::SWEEP;
-use super::pool::Pool;
 use super::request_headers::{self, BodyLength, RequestFacts};
 use super::respond::{self, Answered};
-use super::shared::{Counter, TransportShared};
+use super::shared::TransportShared;
 use super::upload::{Upload, UploadProgress, UploadState};
+use super::upstream_connections::UpstreamConnections;
 use super::{await_head, target};
-use crate::apps::{App, AppId, AppOrigin, Upstream};
+use crate::apps::{App, AppOrigin, Upstream};
 use crate::web::http::server::ClientConnection;
 
-/// The connections of one worker to the upstreams of all apps.
-pub struct Transport {
-    pub(super) shared: Arc<TransportShared>,
-    apps: RefCell<HashMap<AppId, AppConnections>>,
-    sweeping: Cell<bool>,
-}
+/// One a worker.
+pub struct Transport(Rc<UpstreamConnections>);
 
-struct AppConnections {
-    /// The app whose upstream the connections lead to.
-    app: Arc<App>,
-    idle: Pool,
-    requests: Arc<Counter>,
-}
-
-/// What is known about the client of a request.
+/// The facts about the client of a request.
 #[derive(Clone, Copy)]
 pub struct ClientFacts<'a> {
     pub address: Option<IpAddr>,
@@ -53,13 +35,13 @@ pub struct ClientFacts<'a> {
 
 impl Transport {
     pub fn new(shared: Arc<TransportShared>) -> Rc<Self> {
-        Rc::new(Self { shared, apps: RefCell::default(), sweeping: Cell::new(false) })
+        Rc::new(Self(UpstreamConnections::new(shared)))
     }
 
     /// Sends the request to the app's upstream and returns its response, whose body is still arriving. Removes every
     /// identity header of the client, and adds ours if there is an `identity`.
     pub async fn forward(
-        self: &Rc<Self>,
+        &self,
         app: &Arc<App>,
         mut request: Request,
         identity: Option<&Identity<'_>>,
@@ -80,7 +62,7 @@ impl Transport {
             return Err(ProxyError::BodyTooLarge);
         }
         let most = usize::try_from(app.limits.max_in_flight).unwrap_or(usize::MAX);
-        let requests = self.connections(app, |connections| Arc::clone(&connections.requests));
+        let requests = self.0.requests_of(app);
         let in_flight = requests.count(most).ok_or(ProxyError::TooManyInFlight)?;
         let facts = RequestFacts {
             app,
@@ -106,16 +88,16 @@ impl Transport {
         )
     }
 
-    /// Sends the request, at most twice: a connection that was idle may have been closed by its upstream meanwhile.
+    /// Sends the request, at most twice: the upstream may have closed an idle connection in the meantime.
     async fn exchange(
-        self: &Rc<Self>,
+        &self,
         app: &Arc<App>,
         upstream: &Upstream,
         head: &RequestHead,
         target: &Uri,
         facts: &RequestFacts<'_>,
         payload: Payload,
-    ) -> Result<(hyper::Response<Incoming>, Source), ProxyError> {
+    ) -> Result<(hyper::Response<Incoming>, ResponseSource), ProxyError> {
         let method = hyper::Method::from_bytes(head.method.as_str().as_bytes());
         let method = method.map_err(|_| ProxyError::BadRequest("the method is invalid"))?;
         let repeatable = matches!(facts.body, BodyLength::None { .. }) && is_idempotent(&head.method);
@@ -126,11 +108,11 @@ impl Transport {
         };
         let mut again = false;
         loop {
-            let idle = if again { None } else { self.take_idle(app, repeatable).await };
+            let idle = if again { None } else { self.0.take_idle(app, repeatable).await };
             let reused = idle.is_some();
             let mut connection = match idle {
                 Some(connection) => connection,
-                None => self.open(app, upstream).await?,
+                None => self.0.open(app, upstream).await?,
             };
             let mut request = hyper::Request::new(body);
             *request.method_mut() = method.clone();
@@ -140,12 +122,12 @@ impl Transport {
             let sent = connection.send(request);
             let mut error = match await_head::within(sent, upload.as_deref(), &app.limits).await? {
                 Ok(response) => {
-                    let source = Source::new(self, app, connection, upload, &response);
+                    let source = ResponseSource::new(&self.0, app, connection, upload, &response);
                     return Ok((response, source));
                 }
                 Err(error) => error,
             };
-            // Not a byte was written: the connection was closed before.
+            // No byte was written, because the connection was already closed.
             if reused && let Some(unsent) = error.take_message() {
                 (body, again) = (unsent.into_body(), true);
                 continue;
@@ -160,85 +142,6 @@ impl Transport {
                 _ => ProxyError::BadResponse(explain(error.error())),
             });
         }
-    }
-
-    /// A connection that is idle and still open.
-    async fn take_idle(&self, app: &Arc<App>, repeatable: bool) -> Option<Connection> {
-        loop {
-            let now = Instant::now();
-            let mut idle = self.connections(app, |connections| connections.idle.take(repeatable, now))?;
-            if idle.is_usable().await {
-                return Some(idle);
-            }
-        }
-    }
-
-    async fn open(&self, app: &Arc<App>, upstream: &Upstream) -> Result<Connection, ProxyError> {
-        let counted = loop {
-            match self.shared.count_connection() {
-                Some(counted) => break counted,
-                None if self.close_idle() => {}
-                None => return Err(ProxyError::TooManyConnections),
-            }
-        };
-        Connection::open(upstream, &self.shared, counted, app.limits.connect).await
-    }
-
-    /// Keeps a connection for another request, unless the app has another upstream meanwhile or connections are scarce.
-    pub(super) fn keep(self: &Rc<Self>, app: &Arc<App>, connection: Connection, keep: Duration) {
-        if self.shared.is_scarce() {
-            return;
-        }
-        let mut apps = self.apps.borrow_mut();
-        let connections = apps.entry(app.id).or_insert_with(|| self.new_connections(app));
-        if Arc::ptr_eq(&connections.app, app) || connections.app.upstream == app.upstream {
-            connections.idle.put(connection, keep, Instant::now());
-            if !self.sweeping.replace(true) {
-                self.start_sweeping();
-            }
-        }
-    }
-
-    fn new_connections(&self, app: &Arc<App>) -> AppConnections {
-        let requests = self.shared.requests_of(app.id);
-        AppConnections { app: Arc::clone(app), idle: Pool::default(), requests }
-    }
-
-    fn connections<R>(&self, app: &Arc<App>, then: impl FnOnce(&mut AppConnections) -> R) -> R {
-        let mut apps = self.apps.borrow_mut();
-        let connections = apps.entry(app.id).or_insert_with(|| self.new_connections(app));
-        if !Arc::ptr_eq(&connections.app, app) {
-            if connections.app.upstream != app.upstream {
-                connections.idle = Pool::default();
-            }
-            connections.app = Arc::clone(app);
-        }
-        then(connections)
-    }
-
-    /// Closes an idle connection of any app. False if there is none.
-    fn close_idle(&self) -> bool {
-        self.apps.borrow_mut().values_mut().any(|connections| connections.idle.close_one())
-    }
-
-    /// Closes connections that are idle for too long, until none is left.
-    fn start_sweeping(self: &Rc<Self>) {
-        let transport = Rc::downgrade(self);
-        spawn(async move {
-            loop {
-                sleep(SWEEP).await;
-                let Some(transport) = transport.upgrade() else { return };
-                let now = Instant::now();
-                let mut apps = transport.apps.borrow_mut();
-                apps.values_mut().for_each(|connections| connections.idle.sweep(now));
-                // Those of apps that were removed would stay otherwise.
-                apps.retain(|_, connections| !connections.idle.is_empty());
-                if apps.is_empty() {
-                    transport.sweeping.set(false);
-                    return;
-                }
-            }
-        });
     }
 }
 
@@ -262,7 +165,7 @@ fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
-/// The error and its cause, which hyper leaves out.
+/// The error with its cause, which hyper's own text leaves out.
 fn explain(error: &hyper::Error) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     format!("{error}{cause}")

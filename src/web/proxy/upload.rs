@@ -27,7 +27,7 @@ pub struct Streaming {
     progress: Rc<UploadProgress>,
 }
 
-/// How far a body has come, for those who wait for the response.
+/// The progress of a body, for the task that waits for the response.
 #[derive(Debug)]
 pub struct UploadProgress {
     /// When the upstream last accepted a part, or had accepted all that the client has sent.
@@ -42,7 +42,7 @@ pub enum UploadState {
     WaitsForClient,
     Complete,
     TooLarge,
-    /// The client left, or its body is malformed.
+    /// The client disconnected, or its body is malformed.
     Broken,
 }
 

@@ -61,7 +61,7 @@ fn the_commands_add_an_app_say_who_gets_in_and_explain_it() {
     assert_eq!(object("--as ada@example.org --post /x")["passes"], true);
     assert_eq!(object("--get /a//b --from 10.0.0.7")["answer"], "path-ambiguous");
     let said = explain("--as ada@example.org --get /administrator?x=1 --from 10.0.0.7");
-    assert!(said.starts_with("rule 1: /admin and below: Not this rule"), "{said}");
+    assert!(said.starts_with("rule 1: /admin and below: Does not match"), "{said}");
 
     ok(run("app rule move wiki 1 2"));
     let rules = ok(run("app rule remove wiki 2"));
@@ -72,8 +72,8 @@ fn the_commands_add_an_app_say_who_gets_in_and_explain_it() {
     ok(run("app remove wiki"));
     ok(run("group leave staff ada@example.org"));
     ok(run("group remove staff"));
-    assert_eq!(ok(run("app list")), "No app.\n");
-    assert_eq!(ok(run("group list")), "No group.\n");
+    assert_eq!(ok(run("app list")), "No apps.\n");
+    assert_eq!(ok(run("group list")), "No groups.\n");
 }
 
 #[test]
@@ -125,7 +125,7 @@ async fn a_file_is_applied_by_a_command_and_at_each_start() {
     let path = file.to_str().unwrap();
     let dry = ok(latchkey.run(&["app", "apply", path, "--dry-run"]));
     assert!(dry.starts_with("+ group staff\n+ app wiki\n") && dry.contains("dry run"), "{dry}");
-    assert_eq!(ok(latchkey.run(&["app", "list"])), "No app.\n");
+    assert_eq!(ok(latchkey.run(&["app", "list"])), "No apps.\n");
 
     let started = latchkey.clone().with("LATCHKEY_APPS", path);
     let running = started.serve_ready().await;

@@ -1,4 +1,4 @@
-//! Apps behind Latchkey and the groups in their rules: operations, files, commands, and who sees a change when.
+//! Apps behind Latchkey and the groups in their rules: operations, files, commands, and when instances see a change.
 
 mod changes;
 mod commands;

@@ -1,4 +1,4 @@
-//! The apps that an instance decides by: in memory under the lease, otherwise from the database.
+//! Where an instance finds the apps that it decides by: in memory under the lease, otherwise in the database.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ async fn under_the_lease_the_apps_are_read_once_until_one_changes() {
 async fn without_a_lease_every_request_sees_the_database_and_without_both_there_is_no_answer() {
     let server = TestApp::spawn();
     add(&server.accounts, &app("wiki")).await;
-    // As a command, which does not listen.
+    // Like a command, which does not listen.
     let alone = Accounts::new(
         server.accounts.db().clone(),
         server.accounts.mailer().clone(),
@@ -151,6 +151,6 @@ fn a_decision_among_a_thousand_apps_costs_as_much_as_with_one() {
     let (one, thousand) = (many(1, 20), many(1000, 20));
     let (alone, among) = (cost(&one, "app0.example.org"), cost(&thousand, "app777.example.org"));
     assert!(among < alone * 2, "{alone:?} alone, {among:?} among a thousand");
-    // Without optimisation, and still little beside a request.
+    // This build is not optimized, and the cost is still small compared with a request.
     assert!(among < Duration::from_micros(30), "{among:?}");
 }

@@ -1,4 +1,4 @@
-//! The schema of apps: announced on the channel that earlier versions know.
+//! Changes of apps are announced on the channel that earlier versions know.
 
 use diesel::connection::SimpleConnection as _;
 use uuid::Uuid;

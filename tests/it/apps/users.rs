@@ -1,4 +1,4 @@
-//! What a session knows about its user, and what a user's data say about groups.
+//! The data of a user that a session has, and the groups in a user's exported data.
 
 use latchkey::identity::{Client, Email, UserId};
 

@@ -49,7 +49,7 @@ async fn a_rule_says_which_requests_it_is_about_and_who_gets_in() {
     .is(303);
     let found = rules(&mut admin).await;
     assert_eq!(found[2], "3. Only /robots.txt: Everyone, without logging in");
-    // The rule above it is about every request.
+    // The rule above it matches every request.
     admin.get("/admin/apps/wiki").await.has_notice("unreachable");
     assert_eq!(app.events("app.changed"), 2);
 }

@@ -82,7 +82,7 @@ async fn in_and_out(app: &TestApp, wiki: &Wiki, ada: &Person, chrome: &Chrome) {
         assert!(seen.values("cookie").iter().all(|cookies| !cookies.contains("latchkey")), "{seen:?}");
     }
 
-    // A proof that is too old is asked for, once.
+    // If the proof is too old, the user is asked for a new one, once.
     app.age_confirmations();
     app.db.execute("UPDATE session_keys SET proved_at = proved_at - interval '1 hour'");
     open(chrome, wiki, "/recent").await;

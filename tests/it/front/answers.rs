@@ -1,4 +1,4 @@
-//! What a request gets in the place of the app's answer.
+//! The responses that a request gets in place of the app's.
 
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ async fn a_user_who_is_not_allowed_learns_who_they_are_and_why() {
     let problem = user.at_app.get("/admin").await;
     problem.is(403).is_error("not-allowed");
     assert_eq!(problem.header("content-type"), Some("application/problem+json"));
-    // Once a user, app and hour, and off the request.
+    // Recorded once an hour for each user and app, and after the response.
     let since = std::time::Instant::now();
     while app.events("app.refused") == 0 {
         assert!(since.elapsed() < Duration::from_secs(10), "the refusal is recorded");
@@ -327,4 +327,7 @@ async fn a_disabled_app_is_unknown_to_everybody() {
     user.at_app.get("/").await.is(403).is_error("app.unknown");
     Browser::new(&wiki.origin).get("/").await.is(403).is_error("app.unknown");
     user.portal.get("/go/wiki").await.is(404);
+    for path in ["/.latchkey/in", "/.latchkey/enter?code=x", "/.latchkey/out"] {
+        user.at_app.get(path).await.is(403).is_error("app.unknown");
+    }
 }

@@ -38,7 +38,7 @@ async fn a_user_who_is_logged_in_arrives_in_the_app_without_another_question() {
     let seen = wiki.upstream.only_request();
     assert_eq!((seen.target(), seen.values("remote-email")), ("/r?x=1", vec![ada.email]));
     assert_eq!(app.events("app.entered"), 1);
-    // The one key is of the one session, and no device of its own.
+    // There is one key, of the one session, and it does not count as a device.
     assert_eq!((app.live_sessions(&ada), app.db.scalar::<i64>("SELECT count(*) FROM session_keys")), (1, 1));
 }
 
@@ -102,10 +102,51 @@ async fn a_code_is_worth_nothing_without_a_state_or_when_it_is_old() {
     let before = app.dump();
     let refused = without.get(&enter).await;
     refused.is(400).is_error("no-state-cookie");
-    assert!(refused.header("location").is_none() && app.dump() == before, "no query is needed to say so");
+    assert!(refused.header("location").is_none() && app.dump() == before);
 
     app.db.execute("UPDATE app_entries SET expires_at = expires_at - interval '61 seconds'");
     user.at_app.get(&enter).await.is(400).is_error("code-used");
+}
+
+#[actix_web::test]
+async fn made_up_keys_codes_and_states_reach_no_database() {
+    let app = TestApp::spawn();
+    let wiki = wiki(&app).await;
+    let ada = app.ada().await;
+    let mut user = User::inside(&app, &wiki, &ada).await;
+    let key = user.at_app.cookies["latchkey-app"].clone();
+    let mut forger = User::new(&app, &wiki).at_app;
+    forger.get("/.latchkey/in").await.is(302);
+    let asked = || (app.accounts.db().counts().waited.count(), app.accounts.sessions().counts().misses.get());
+    let before = asked();
+    let other = format!("A{}", &key[1..]);
+    for forged in [other.as_str(), &key[..43], "x", "", &format!("{}.", &key[..43]), &"A".repeat(43)] {
+        forger.cookies.insert("latchkey-app".to_owned(), forged.to_owned());
+        forger.get("/").await.is(302);
+    }
+    for code in ["x", "", &"A".repeat(43), &format!("{0}.{0}", "A".repeat(43))] {
+        forger.get(&format!("/.latchkey/enter?code={code}")).await.is(400).is_error("code-used");
+    }
+    assert_eq!(asked(), before);
+    user.at_app.get("/").await.is(200);
+}
+
+#[actix_web::test]
+async fn only_a_tab_gets_a_code() {
+    let app = TestApp::spawn();
+    let wiki = wiki(&app).await;
+    let ada = app.ada().await;
+    let mut user = User::logged_in(&app, &wiki, &ada).await;
+    let go = path_of(&user.at_app.get("/.latchkey/in").await);
+    for (mode, dest) in [("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe")] {
+        user.portal.headers = vec![
+            ("sec-fetch-site", "same-site".to_owned()),
+            ("sec-fetch-mode", mode.to_owned()),
+            ("sec-fetch-dest", dest.to_owned()),
+        ];
+        user.portal.get(&go).await.is(403);
+    }
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM app_entries"), 0);
 }
 
 #[actix_web::test]

@@ -1,4 +1,4 @@
-//! "Leave this app": the key of one browser for one app ends, the session goes on.
+//! "Leave this app": the key of one browser for one app ends, and the session stays.
 
 use crate::front::support::{User, wiki};
 use crate::support::app::TestApp;

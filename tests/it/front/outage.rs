@@ -1,4 +1,4 @@
-//! What the front door does while the database is away, and how little it writes while it is there.
+//! What the front door does while the database is down, and how little it writes otherwise.
 
 use futures_util::future::join_all;
 use latchkey::apps::{Access, Rule};
@@ -34,7 +34,20 @@ async fn while_the_database_is_away_no_request_is_passed_on_not_even_by_an_open_
     }
     visitor.get("/").await.is(503);
     assert!(wiki.upstream.received().is_empty() && open.upstream.received().is_empty());
-    app.browser().get("/healthz").await.is(200);
+    // A probe has the address of the instance for its host, and waits for no database.
+    let port = app.origin.rsplit(':').next().expect("a port");
+    let waiting = (0..50).map(|_| {
+        let mut visitor = Browser::new(&open.origin);
+        async move { visitor.get("/").await.status }
+    });
+    let waiting = actix_web::rt::spawn(join_all(waiting));
+    let mut probe = Browser::new(&format!("http://127.0.0.1:{port}"));
+    probe.get("/healthz").await.is(200);
+    assert!(!waiting.is_finished(), "the probe waited for requests that need the database");
+    // All that wait share one attempt, or the next one.
+    let begun = std::time::Instant::now();
+    assert!(waiting.await.expect("an end").into_iter().all(|status| status == 503));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
     app.db.restore();
     eventually("she is back in", async || (user.at_app.get("/").await.status == 200).then_some(())).await;
 }

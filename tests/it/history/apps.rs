@@ -1,5 +1,5 @@
-//! The app behind the simulated instances: actors enter it with the session of the portal, use the key that they got, and
-//! leave. The key is one more key of the session, and the checker holds it to the same contract.
+//! The app behind the simulated instances: actors enter it with their session of the portal, use the app key, and
+//! leave. The app key is one more key of the session, and the checker applies the same contract to it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use super::record::{Done, Ended, KeyId, Saw};
 use super::wire::{Ask, Reply};
 use crate::support::upstream::{OK, Upstream};
 
-/// Keys of apps that an actor keeps and tries again, dead or alive.
+/// App keys that an actor keeps and tries again, ended or not.
 const KEPT: usize = 6;
 
 /// Entries of one session, which may have four keys for one origin before the oldest ends.
@@ -106,7 +106,7 @@ impl Actor {
         let ask = Ask::form(&url, &held.cookie, &fields).at(site.host).from(&origin);
         let reply = world.wire.ask(ask).await;
         world.look_at("POST /.latchkey/out", &reply, &[200, 400, 403, 422]);
-        // The cookie is removed by the answer to the form alone.
+        // Only the response to the form removes the cookie.
         let done = match reply.status {
             Some(200) if reply.removes("latchkey-app") => Done::Yes,
             Some(200..500) => Done::No,

@@ -49,7 +49,7 @@ pub enum Ended {
     Session(SessionId),
     /// The keys of apps of all sessions of a user. The sessions stay.
     AppKeys(PersonId),
-    /// All sessions of a user except one, and the keys of apps of that one, too.
+    /// All sessions of a user except one, and the app keys of that one.
     Others(PersonId, SessionId),
     All(PersonId),
     /// All sessions; and no new session until the user is enabled.

@@ -210,7 +210,7 @@ impl Reply {
         })
     }
 
-    /// Path and query of where a browser goes on by itself.
+    /// The path and query to which a browser continues automatically.
     pub fn next_path(&self) -> Option<String> {
         let refresh = self.refresh.split_once("url=").map(|(_, url)| url);
         let target = Some(self.location.as_str()).filter(|location| !location.is_empty()).or(refresh)?;

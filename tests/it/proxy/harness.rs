@@ -194,7 +194,7 @@ impl Client {
         Self(stream)
     }
 
-    /// A connection that was ended meanwhile is seen when reading.
+    /// Ignores an ended connection: reading reports it.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.0.write_all(bytes.as_ref());
     }

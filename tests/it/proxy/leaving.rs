@@ -1,4 +1,4 @@
-//! Either side leaves: the other is told.
+//! If either side disconnects, the other side learns of it.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::harness::{End, H, Proxied};
 use crate::support::upstream::{After, Reads, Upstream};
 
-/// How soon the other side is told. The promise is 50 ms; the machine of the tests is busy.
+/// How soon the other side must learn of it. The promise is 50 ms, but the machine that runs the tests is busy.
 const TOLD_WITHIN: Duration = Duration::from_millis(250);
 
 /// An upstream that sends `first`, then waits until its connection ends and says when that was.

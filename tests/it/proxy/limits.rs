@@ -135,7 +135,7 @@ fn connections_to_upstreams_are_limited_in_the_process() {
     assert!(proxied.shared.connections() <= 3);
 }
 
-/// Bytes that may be on their way of a gigabyte: our own buffers, and those of the kernel on both sides.
+/// How many bytes of a gigabyte may be in transit: Latchkey's buffers, and the kernel's on both sides.
 const UNDER_WAY: usize = 24 * 1024 * 1024;
 
 #[test]

@@ -1,5 +1,5 @@
 //! The transport of proxied apps, without log-in: every request for the app's host is passed on to an upstream that may
-//! lie, hang, be slow or die.
+//! send false lengths, hang, be slow or die.
 
 mod bodies;
 mod demo;

@@ -3,7 +3,7 @@
 use super::harness::{H, Proxied};
 use crate::support::upstream::{OK, Upstream};
 
-/// What follows a request and must never arrive as one.
+/// Bytes that follow a request and must never arrive as a request.
 const SECOND: &str = "GET /smuggled HTTP/1.1\r\nHost: wiki.localhost\r\n\r\n";
 
 #[test]

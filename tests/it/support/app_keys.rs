@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::app::TestApp;
 use super::browser::Browser;
 
-/// What the keys open.
+/// The scope of the keys.
 const APP: Uuid = Uuid::from_u128(0xA99);
 
 impl TestApp {

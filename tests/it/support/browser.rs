@@ -28,7 +28,7 @@ pub struct Answer {
 impl Browser {
     pub fn new(origin: &str) -> Self {
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none());
-        // Names below localhost are this machine (RFC 6761 §6.3), whatever the resolver says.
+        // Names below localhost are this machine (RFC 6761 §6.3), even if the resolver disagrees.
         let client = match origin.strip_prefix("http://").and_then(|rest| rest.split_once(':')) {
             Some((host, port)) if host.ends_with(".localhost") => {
                 client.resolve(host, ([127, 0, 0, 1], port.parse().expect("a port")).into())

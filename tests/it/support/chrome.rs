@@ -143,7 +143,7 @@ impl Chrome {
         self.find(attribute, code, &format!("//main//*[@{attribute}={}]", quoted(code))).await;
     }
 
-    /// Waits for a page of ours on the host of an app, with this code.
+    /// Waits for a page of Latchkey on the host of an app, with this code.
     pub async fn shows_on_main(&self, attribute: &str, code: &str) {
         self.find(attribute, code, &format!("//main[@{attribute}={}]", quoted(code))).await;
     }

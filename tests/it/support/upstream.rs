@@ -1,4 +1,4 @@
-//! A program behind an app, on real sockets: records every request and answers as its script says, however wrong.
+//! A program behind an app, on real sockets: records every request and answers as its script says, right or wrong.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -8,18 +8,19 @@ CREATE TABLE session_keys (
     session uuid NOT NULL REFERENCES sessions (handle) ON DELETE CASCADE,
     scope uuid NOT NULL,
     origin text NOT NULL CHECK (length(origin) <= 300),
-    -- How old the proof of identity is that this key vouches for.
+    -- When the owner last proved their identity, at the time the key was opened.
     proved_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     last_seen_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 80);
--- fillfactor, and no index on last_seen_at: a touch stays a HOT update.
+-- With this fillfactor and no index on last_seen_at, a touch is a HOT update.
 
 CREATE INDEX session_keys_session ON session_keys (session, scope, origin);
 
--- Instances cache these keys with their sessions, so a change is announced as a change of the session's principal, which
--- program versions that do not know this table understand. A session that has ended was announced itself, or expired; the
--- hour is for one that looks expired here while another transaction notes its last use.
+-- Instances cache these keys with their sessions, so a change is announced as a change of the session's principal.
+-- Program versions that do not know this table understand such a message. If the session has ended, its own end was
+-- announced, or it expired. The hour is for a session that looks expired here while another transaction notes its last
+-- use.
 CREATE FUNCTION announce_session_key() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('latchkey.everybody', true) = 'yes' THEN
@@ -31,7 +32,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- As for sessions: a new key and a touch are not announced.
+-- As with sessions, a new key and a touch are not announced.
 CREATE TRIGGER announce_update AFTER UPDATE ON session_keys FOR EACH ROW
     WHEN ((OLD.key_hash, OLD.session, OLD.scope, OLD.origin, OLD.proved_at, OLD.created_at)
         IS DISTINCT FROM (NEW.key_hash, NEW.session, NEW.scope, NEW.origin, NEW.proved_at, NEW.created_at)
@@ -42,7 +43,7 @@ CREATE TRIGGER announce_delete AFTER DELETE ON session_keys FOR EACH ROW EXECUTE
 
 CREATE TRIGGER announce_truncate AFTER TRUNCATE ON session_keys EXECUTE FUNCTION announce_everything();
 
--- A session is ended in several ways, also by hand and by older program versions. Its keys end with it in each of them, also
+-- A session can end in several ways, including by hand and by older program versions. Its keys always end with it, even
 -- if the role that ends it has no rights on this table yet.
 CREATE FUNCTION delete_session_keys() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN

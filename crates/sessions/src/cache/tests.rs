@@ -1,4 +1,4 @@
-//! The cache against a list, and each of its promises by itself.
+//! Compares the cache with a list, and tests each of its guarantees on its own.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;

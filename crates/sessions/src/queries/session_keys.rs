@@ -25,7 +25,7 @@ pub struct ScopedKeyRow {
 }
 
 impl ScopedKeyRow {
-    /// `None` if a hash has not 32 bytes, which the table refuses.
+    /// `None` if a hash does not have 32 bytes. The table refuses such a hash.
     pub fn keys(&self) -> Option<(KeyHash, KeyHash)> {
         let hash = |bytes: &[u8]| bytes.try_into().ok().map(KeyHash::new);
         Some((hash(&self.key_hash)?, hash(&self.session_key)?))
@@ -106,7 +106,7 @@ pub fn delete_oldest_scoped_keys(
     diesel::delete(dsl::session_keys.filter(dsl::key_hash.eq_any(surplus))).execute(conn)
 }
 
-/// As [`touch`](super::touch), for keys.
+/// Like [`touch`](super::touch), for scoped keys.
 pub fn touch_scoped_keys(conn: &mut PgConnection, seen: &[(KeyHash, Moment)]) -> QueryResult<usize> {
     let (keys, moments): (Vec<&[u8]>, Vec<Moment>) =
         seen.iter().map(|(key, moment)| (key.as_bytes(), *moment)).unzip();
@@ -177,8 +177,8 @@ pub fn list_scoped_keys(
         .load(conn)
 }
 
-/// Deletes one batch of the keys of sessions that expired at least `margin` ago; their deletion is not announced then.
-/// Those of revoked sessions were deleted with the revocation.
+/// Deletes one batch of the keys of sessions that expired at least `margin` ago; this deletion is not announced. The
+/// keys of revoked sessions were deleted with the revocation.
 pub fn sweep_scoped_keys(conn: &mut PgConnection, margin: Duration, batch: i64) -> QueryResult<usize> {
     diesel::sql_query(
         "DELETE FROM session_keys WHERE ctid = ANY (ARRAY( \

@@ -184,7 +184,7 @@ impl WithKeys {
     }
 }
 
-/// A key is filled with a session that is in memory, or was read, while that changes.
+/// A lookup caches a key with a session, from memory or from the database, while the session changes.
 pub fn key_with_its_session(order: Eviction, in_memory: bool) -> Model {
     Box::new(move || {
         let (caches, row) = (WithKeys::new(order), Arc::new(AtomicU64::new(0)));

@@ -76,7 +76,7 @@ impl Stream for Echo {
 #[derive(Debug, PartialEq)]
 enum Reply {
     Frame(Bytes),
-    /// The connection ends behind it.
+    /// The connection ends after it.
     Last(Bytes),
     /// To a pong.
     Nothing,

@@ -22,7 +22,7 @@ const OF_A_SCRIPT: [(&str, &str); 3] =
     [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")];
 
 const PASS_ON: &str =
-    "something in front answers in the place of Latchkey: let it pass every request for this host on";
+    "something in front answers in place of Latchkey: make it pass on every request for this host";
 
 /// Whether a visitor gets a page of the app, and whether a rule says so.
 pub fn guard(app: &KnownApp) -> Finding {
@@ -31,11 +31,11 @@ pub fn guard(app: &KnownApp) -> Finding {
     let open: Vec<&str> = facts
         .visitors
         .iter()
-        .filter(|at| at.access == VisitorAccess::Passes)
+        .filter(|at| at.opens == VisitorAccess::Passes)
         .map(|at| at.path.as_str())
         .collect();
     let slug = app.slug();
-    let Some(path) = app.guarded_path() else {
+    let Some(path) = app.guarded_path("GET") else {
         return match (open.is_empty(), facts.rules) {
             _ if !facts.enabled => note(check, "not checked: the app is disabled", "see app.route"),
             _ if !facts.can_proxy => {
@@ -43,7 +43,7 @@ pub fn guard(app: &KnownApp) -> Finding {
             }
             (false, _) => warning(
                 check,
-                "a rule lets every visitor in: nothing of this app needs a log-in",
+                "a rule lets every visitor in: no part of this app needs a log-in",
                 format!("if that is not intended, change the rules: `latchkey app show {slug}`"),
             ),
             (true, 0) => warning(
@@ -53,7 +53,7 @@ pub fn guard(app: &KnownApp) -> Finding {
             ),
             (true, _) => warning(
                 check,
-                "no rule is about /, so no user is let in there",
+                "no rule matches /, so no user is let in there",
                 format!("see `latchkey app explain {slug} --get /`"),
             ),
         };
@@ -63,9 +63,12 @@ pub fn guard(app: &KnownApp) -> Finding {
         Ok(response) if (200..300).contains(&response.status) => problem(
             check,
             format!("there is no guard: {path} is served without a log-in ({})", response.status),
-            "requests reach the app past Latchkey, or from a cache: send this host to Latchkey, and let only Latchkey reach the app",
+            "requests reach the app without Latchkey, or a cache answers them: send this host to Latchkey, and let only Latchkey reach the app",
         ),
-        Ok(_) if !open.is_empty() => warning(
+        Ok(_) if open.contains(&"/") => {
+            warning(check, format!("{path} needs a log-in, and a rule lets every visitor in at /"), OPEN)
+        }
+        Ok(_) if !open.is_empty() => note(
             check,
             format!("{path} needs a log-in; rules let every visitor in at {}", open.join(", ")),
             OPEN,
@@ -97,7 +100,7 @@ fn to_log_in(app: &KnownApp, check: &'static str, method: &str) -> Finding {
             return Err(format!("a page that is opened leads to {location:?} instead of the log-in"));
         }
         if !response.header("cache-control").is_some_and(|value| value.contains("no-store")) {
-            return Err("caches may store the way to the log-in: a proxy changes Cache-Control".into());
+            return Err("caches may store the redirect to the log-in: a proxy changes Cache-Control".into());
         }
         Ok(format!("a page that is opened ({method} {path}) leads to the log-in"))
     })
@@ -219,14 +222,14 @@ pub fn upload(app: &KnownApp) -> Finding {
     }
 }
 
-/// Sends `spec` to a path that needs a log-in, and judges the response: what is seen, or what is wrong.
+/// Sends `spec` to a path that needs a log-in, and checks the response. Returns what was seen, or what is wrong.
 fn expect(
     app: &KnownApp,
     check: &'static str,
     spec: RequestSpec<'_>,
     judge: impl FnOnce(&str, &Response) -> Result<String, String>,
 ) -> Finding {
-    let Some(path) = app.guarded_path() else { return unguarded(check) };
+    let Some(path) = app.guarded_path(spec.method) else { return unguarded(check) };
     match app.site.send(RequestSpec { target: path, ..spec }) {
         Err(why) => problem(check, why, PASS_ON),
         Ok(response) => match judge(path, &response) {

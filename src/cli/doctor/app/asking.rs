@@ -11,10 +11,12 @@ use crate::cli::doctor::site::unreached;
 use crate::cli::local_instance;
 use crate::config::Settings;
 use crate::secret::Secret;
-use crate::web::ops::app_question::{AppObservation, AppQuestion, Pretend, VisitorAccess, verified_answer};
+use crate::web::ops::app_question::{
+    AppObservation, AppQuestion, Pretend, VisitorAccess, VisitorAnswer, verified_answer,
+};
 use crate::web::ops::doctor::HEADER;
 
-/// Where an app is asked.
+/// The origin of an app, to which questions are sent.
 #[derive(Clone)]
 pub struct AppSite {
     secret: Secret,
@@ -38,7 +40,7 @@ pub enum Unanswered {
     /// There was no response.
     Failed(String),
     /// Something else answered.
-    Other(Response),
+    Other { status: u16 },
 }
 
 impl AppSite {
@@ -57,11 +59,11 @@ impl AppSite {
         http::send(&self.url, spec)
     }
 
-    /// Asks with GET what arrives, even if the target is changed on the way.
+    /// Asks with GET what arrives, even if a proxy changes the target.
     pub fn ask(&self, target: &str, headers: &[(&str, &str)]) -> Result<AppObservation, Unanswered> {
         let spec = RequestSpec::get(target, headers);
         let (question, response) = self.send_signed(spec, Pretend::Nothing, None)?;
-        self.observed(&question, &response.body).ok_or(Unanswered::Other(response))
+        self.observed(&question, &response.body).ok_or(Unanswered::Other { status: response.status })
     }
 
     /// Sends a question that is valid for the target of `spec` alone, and returns it with the response.
@@ -96,11 +98,12 @@ impl AppSite {
 }
 
 impl KnownApp {
-    /// A path at which visitors have to log in, if there is one and the app is served.
-    pub fn guarded_path(&self) -> Option<&str> {
+    /// A path at which visitors who send this method have to log in, if there is one and the app is served.
+    pub fn guarded_path(&self, method: &str) -> Option<&str> {
         let visitors = &self.first.app.visitors;
+        let access = |at: &VisitorAnswer| if method == "POST" { at.posts } else { at.opens };
         let is_served = self.first.app.enabled && self.first.app.can_proxy;
-        visitors.iter().find(|at| is_served && at.access == VisitorAccess::LogsIn).map(|at| at.path.as_str())
+        visitors.iter().find(|at| is_served && access(at) == VisitorAccess::LogsIn).map(|at| at.path.as_str())
     }
 
     pub fn slug(&self) -> &str {
@@ -115,9 +118,9 @@ impl Unanswered {
                 let (seen, advice) = unreached(why, site.origin.host());
                 problem(check, seen, advice)
             }
-            Self::Other(response) => problem(
+            Self::Other { status } => problem(
                 check,
-                format!("this question was answered {} by something else", response.status),
+                format!("this question was answered {} by something else", status),
                 "let the proxy in front pass every request for this host on to Latchkey, with its headers",
             ),
         }

@@ -18,7 +18,7 @@ pub fn look(upstream: Option<&str>) -> Finding {
         return note(
             CHECK,
             "not checked",
-            "give the address of the app with --upstream, from a machine that must not reach it",
+            "run this with --upstream and the address of the app, on a machine that must not reach it",
         );
     };
     match Url::parse(upstream) {
@@ -39,13 +39,13 @@ fn reached(url: &Url) -> Finding {
         return warning(
             CHECK,
             format!("{url} {what} on this machine, without Latchkey"),
-            "every program here can claim to be any user of the app: fine if you trust all of them; ask from other machines too",
+            "every program here can claim to be any user of the app: this is fine if you trust all of them; run the check on other machines too",
         );
     }
     problem(
         CHECK,
         format!("{url} {what} from here, without Latchkey"),
-        "any machine that reaches it can claim to be any user: let a firewall or network policy admit the instances of Latchkey alone, or bind the app to a private address",
+        "any machine that reaches it can claim to be any user: use a firewall or network policy that admits only the instances of Latchkey, or bind the app to a private IP address",
     )
 }
 

@@ -25,7 +25,7 @@ pub fn closed(app: &KnownApp) -> Finding {
 fn look_closed(app: &KnownApp) -> Result<Finding, Unanswered> {
     let check = "app.closed";
     let target = new_target()?;
-    // What a cache would have for later.
+    // A cache would store this response.
     app.site.ask(&target, &[])?;
     for (pretend, what) in [
         (Pretend::Refuse, "refuses the user"),
@@ -72,7 +72,7 @@ fn look_cached(app: &KnownApp) -> Result<Finding, Unanswered> {
                 "turn caching off for this host: users would see each other's pages",
             ));
         }
-        return Err(Unanswered::Other(second));
+        return Err(Unanswered::Other { status: second.status });
     }
     let control = first.header("cache-control").unwrap_or_default();
     if control != "private" {

@@ -1,4 +1,4 @@
-//! What the instance says about the app and about itself.
+//! The facts that the instance reports about the app and about itself.
 
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ pub fn reach(site: AppSite) -> Result<KnownApp, Finding> {
             "let it pass paths on unchanged: the app has a host of its own, so nothing has to be added or cut off",
         )),
         Ok(first) => Ok(KnownApp { site, first: Arc::new(first) }),
-        Err(Unanswered::Other(response)) if response.status == 421 => Err(problem(
+        Err(Unanswered::Other { status: 421 }) => Err(problem(
             check,
             format!("Latchkey answers, but no app has the host {}", site.origin.authority()),
             "`latchkey app list` prints the origins; `latchkey app add` registers an app",
         )),
-        Err(Unanswered::Other(response)) => Err(problem(
+        Err(Unanswered::Other { status }) => Err(problem(
             check,
-            format!("another server answers ({})", response.status),
+            format!("another server answers ({})", status),
             format!(
                 "does the address lead to an instance, and is it exactly an origin of the app (`latchkey app list`)? Does the instance have the same secret and version, and do the clocks differ by less than {FRESH_FOR} s? Does a proxy in front remove headers?"
             ),
@@ -133,7 +133,7 @@ pub fn clock(app: &KnownApp) -> Finding {
     // Between the two, the clocks agree.
     let off = (millis(before) - at).max(at - millis(after)).max(0);
     let text = format!(
-        "the clocks of the instance and of this machine differ by at most {off} ms more than the way takes"
+        "the clocks of the instance and of this machine differ by at most {off} ms more than the network delay"
     );
     match off {
         0..2_000 => ok(check, text),

@@ -24,7 +24,7 @@ pub fn cookies(app: &KnownApp) -> Finding {
         return problem(
             check,
             format!("a proxy removes cookies of the browser: {} does not arrive", lost.join(", ")),
-            "let it pass `Cookie` on unchanged: without the cookie of the app, a user comes back to the log-in again and again",
+            "make it pass on `Cookie` unchanged: without the app's cookie, users return to the log-in again and again",
         );
     }
     let PassedOn::Request { headers, .. } = &seen.passed_on else {
@@ -33,7 +33,7 @@ pub fn cookies(app: &KnownApp) -> Finding {
     let received: Vec<&str> =
         headers.iter().filter(|(name, _)| name == "cookie").map(|(_, value)| value.as_str()).collect();
     match received[..] {
-        ["theme=doctor"] => ok(check, "our cookies arrive here, and the app receives its own alone"),
+        ["theme=doctor"] => ok(check, "our cookies arrive here, and the app receives only its own"),
         _ => problem(
             check,
             format!("the app receives {received:?}"),

@@ -67,10 +67,10 @@ pub fn forged(app: &KnownApp) -> Finding {
             }
             // A proxy that refuses such a request protects the app as well.
             None if (400..500).contains(&response.status) => {}
-            None => return Unanswered::Other(response).finding(check, &app.site),
+            None => return Unanswered::Other { status: response.status }.finding(check, &app.site),
         }
     }
-    // A header that `Connection` names is for the next hop alone: ours must not be removed by that.
+    // A header that `Connection` names is only for the next hop. This must not remove ours.
     let named = format!("close, {}", names.join(", "));
     match app.site.ask(ECHO, &[("connection", named.as_str())]) {
         Ok(seen) => match is_ours(&seen, Pretend::Nothing) {

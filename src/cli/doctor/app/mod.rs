@@ -1,5 +1,5 @@
 //! Checks one app through its public origin: sends what browsers and attackers would send, and signed questions about
-//! what arrives. The checks run at the same time, each on connections of its own.
+//! what arrives. The checks run at the same time, each on its own connections.
 
 mod answers;
 mod asking;

@@ -1,4 +1,4 @@
-//! Whether the URL that a client asks for is the URL that is judged, and the URL that the app serves.
+//! Whether the rules and the app see the URL that the client requested.
 
 use super::asking::{KnownApp, Unanswered};
 use crate::cli::doctor::finding::{Finding, note, ok, problem, warning};
@@ -41,21 +41,18 @@ pub fn url(app: &KnownApp) -> Finding {
             }
         }
         // Some proxies refuse requests with such headers.
-        Err(Unanswered::Other(response)) if (400..500).contains(&response.status) => {}
+        Err(Unanswered::Other { status: 400..500 }) => {}
         Err(unanswered) => return unanswered.finding(check, &app.site),
     }
     let absolute = format!("{}{target}", app.site.origin);
     match app.site.ask(&absolute, &[]) {
         Ok(seen) => match is_served(app, &seen, &target) {
-            Ok(()) => ok(check, "path, query and host are those that were asked for, whatever headers claim"),
+            Ok(()) => ok(check, "path, query and host arrive as requested, even with forged headers"),
             Err(wrong) => problem(check, format!("in absolute form, {wrong}"), KEEP),
         },
-        Err(Unanswered::Other(response)) => ok(
+        Err(Unanswered::Other { status }) => ok(
             check,
-            format!(
-                "path, query and host are those that were asked for; the absolute form gets {}",
-                response.status
-            ),
+            format!("path, query and host are those that were asked for; the absolute form gets {}", status),
         ),
         Err(unanswered) => unanswered.finding(check, &app.site),
     }
@@ -116,12 +113,12 @@ pub fn raw(app: &KnownApp) -> Finding {
                 {
                     return problem(
                         check,
-                        format!("{arrived} is judged, and {target} reaches the app"),
-                        "report this: rules would not decide about what is served",
+                        format!("the rules check {arrived}, but {target} reaches the app"),
+                        "report this: the rules would decide about another path than the app serves",
                     );
                 }
             }
-            Err(Unanswered::Other(_)) => refused.push(path),
+            Err(Unanswered::Other { .. }) => refused.push(path),
             Err(unanswered) => return unanswered.finding(check, &app.site),
         }
     }
@@ -137,7 +134,7 @@ pub fn raw(app: &KnownApp) -> Finding {
         (false, _) => warning(
             check,
             format!("a proxy in front rewrites paths: {}", changed.join("; ")),
-            "the rules and the app see the same, but not what the client asked for: let it pass the raw path on (`proxy_pass` without a path in nginx)",
+            "the rules and the app see the same path, but not the one that the client requested: make it pass on the raw path (`proxy_pass` without a path in nginx)",
         ),
     }
 }

@@ -1,28 +1,28 @@
-//! Finds the end of a chunked body without decoding it: `server/stream.rs` passes on no byte behind it.
+//! Finds the end of a chunked body without decoding it, so that `server/stream.rs` passes on no byte after it.
 
 /// The longest line of a chunk size. A longer one is left to the parser of actix-http.
 const MAX_LINE: usize = 4 * 1024;
 
-/// Scans the bytes of a chunked body, however they are split. Bytes that are not chunked make it give up: the stream
-/// then passes on little at a time, and actix-http refuses the request.
+/// Scans the bytes of a chunked body, however they are split. If the body is malformed, it gives up: the stream then
+/// passes on a few bytes at a time, and actix-http refuses the request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ChunkScanner(State);
+pub struct ChunkScanner(ChunkState);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum State {
+enum ChunkState {
     /// In the digits of a chunk's size.
     Size {
         size: u64,
         digits: u8,
     },
-    /// Behind the digits, up to the end of the line.
+    /// After the digits, up to the end of the line.
     Extension {
         size: u64,
         bytes: usize,
     },
     /// This many bytes of the chunk's data are still to come.
     Data(u64),
-    /// Before the line break behind the data; how many of its two bytes were seen.
+    /// In the line break after the data; how many of its two bytes were seen.
     DataEnd(u8),
     /// In a line of the trailer; whether it has a byte other than CR.
     Trailer {
@@ -35,11 +35,11 @@ enum State {
 
 impl Default for ChunkScanner {
     fn default() -> Self {
-        Self(State::SIZE)
+        Self(ChunkState::SIZE)
     }
 }
 
-impl State {
+impl ChunkState {
     const SIZE: Self = Self::Size { size: 0, digits: 0 };
 
     fn next(self, byte: u8) -> Self {
@@ -77,7 +77,7 @@ impl State {
 
 impl ChunkScanner {
     pub fn gave_up(&self) -> bool {
-        self.0 == State::GaveUp
+        self.0 == ChunkState::GaveUp
     }
 
     /// How many of `bytes` belong to the body, if it ends within them.
@@ -85,18 +85,18 @@ impl ChunkScanner {
         let mut at = 0;
         while at < bytes.len() {
             match self.0 {
-                State::Data(left) => {
+                ChunkState::Data(left) => {
                     let rest = bytes.len() - at;
                     let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(rest);
                     at += skipped;
                     let left = left - skipped as u64;
-                    self.0 = if left == 0 { State::DataEnd(0) } else { State::Data(left) };
+                    self.0 = if left == 0 { ChunkState::DataEnd(0) } else { ChunkState::Data(left) };
                 }
-                State::Ended | State::GaveUp => return None,
+                ChunkState::Ended | ChunkState::GaveUp => return None,
                 state => {
                     self.0 = state.next(bytes[at]);
                     at += 1;
-                    if self.0 == State::Ended {
+                    if self.0 == ChunkState::Ended {
                         return Some(at);
                     }
                 }

@@ -11,7 +11,7 @@ pub trait Front: 'static {
     /// Whether this request is certainly for the portal. Must be cheap: every request of the portal pays for it.
     fn is_portal(&self, head: &RequestHead) -> bool;
 
-    /// Answers the request, or gives it back if it is for the portal after all.
+    /// Answers the request, or returns it if it is for the portal after all.
     fn route(self: Rc<Self>, request: Request) -> LocalBoxFuture<'static, Routed>;
 }
 

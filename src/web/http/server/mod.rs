@@ -77,7 +77,7 @@ where
         let shutdown = shutdown.clone();
         let front = front();
         let app = Rc::new(map_config(app(), |()| AppConfig::default()));
-        // The front returns some requests later, so that they need a service of their own.
+        // The front may return a request later, so each request holds its own reference to the service.
         let app = fn_factory(move || {
             let app = app.new_service(());
             async move { app.await.map(Rc::new) }

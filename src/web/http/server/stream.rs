@@ -30,10 +30,11 @@ const READ: usize = 4 * 1024;
 /// How long a head may take to arrive. actix limits the first head of a connection; this limits the others.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long the rest of an app's request is discarded, so that the client can read the response before the end.
+/// How long the rest of a request to an app is discarded, so that the client can read the response before the
+/// connection ends.
 const DISCARD_WITHIN: Duration = Duration::from_secs(5);
 
-/// Bytes of a large response in the kernel, which doubles the number: enough for 40 Mbit/s at 100 ms.
+/// The kernel's send buffer for a large response, which the kernel doubles: enough for 40 Mbit/s at 100 ms.
 const LARGE_SEND_BUFFER: usize = 256 * 1024;
 
 const TOO_LARGE: &[u8] =
@@ -104,8 +105,8 @@ impl BoundedStream {
         }
     }
 
-    /// Whether the client of an app has closed its end. What it sent before that is kept, up to a limit: a client that
-    /// sends more without reading its response is not watched.
+    /// Whether the client of an app has closed its end. The bytes that it sent before are kept, up to a limit. A client
+    /// that sends more without reading its response is not watched.
     fn has_client_left(&mut self, cx: &mut Context<'_>) -> bool {
         while self.rest.len() < READ {
             let mut bytes = [0; 512];
@@ -158,7 +159,7 @@ impl BoundedStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Discards the rest of a body. The client of an app may send as fast as it likes, but only for some time.
+    /// Discards the rest of a body. The client of an app may send at any speed, but only for [`DISCARD_WITHIN`].
     fn discard(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>, room: u64) -> Poll<io::Result<()>> {
         if self.traffic.serves_app() {
             let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(DISCARD_WITHIN)));

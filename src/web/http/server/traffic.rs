@@ -56,7 +56,7 @@ enum RemainingBody {
 enum Answering {
     #[default]
     Portal,
-    /// An upstream: it has to be told when the client leaves, and bodies may be large.
+    /// An upstream. It must learn when the client disconnects, and bodies may be large.
     App,
 }
 
@@ -152,7 +152,7 @@ impl Traffic {
         }
     }
 
-    /// Whether an upstream has to be told when the client leaves.
+    /// Whether an upstream answers, which must learn when the client disconnects.
     pub fn serves_app(&self) -> bool {
         self.answering.get() == Answering::App
     }
@@ -181,7 +181,7 @@ impl Traffic {
         });
     }
 
-    /// Whether the kernel may buffer more of the response; once a response.
+    /// Whether the kernel may buffer more of the response. True once for each response.
     pub fn takes_large_response(&self) -> bool {
         self.large_response.take()
     }
@@ -254,7 +254,7 @@ impl Traffic {
 pub struct ClientConnection(Rc<Traffic>);
 
 impl ClientConnection {
-    /// Lets large bodies flow and watches whether the client leaves, until the response is complete. `None` for a
+    /// Allows large bodies and watches for the client to disconnect, until the response is complete. `None` for a
     /// request that did not come through a [`super::stream::BoundedStream`].
     pub fn serve_app(request: &Request) -> Option<Self> {
         let traffic = Rc::clone(request.conn_data::<Rc<Traffic>>()?);

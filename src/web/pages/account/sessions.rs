@@ -44,7 +44,7 @@ pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Er
     })
 }
 
-/// The apps that each of the user's sessions has entered. Without any app, nothing is queried.
+/// The apps that each of the user's sessions has entered. If there are no apps, nothing is queried.
 async fn used_apps(me: &SignedIn, ctx: &RequestContext) -> Result<Vec<(Handle, UsedApp)>, Error> {
     let snapshot = ctx.accounts().apps.snapshot().await?;
     if snapshot.is_empty() {
@@ -70,7 +70,7 @@ pub struct LeaveAppForm {
 
 impl FormInput for LeaveAppForm {}
 
-/// Takes an app away from one session. The session itself goes on.
+/// Ends the access of one session to an app. The session itself stays.
 pub async fn leave(
     me: Confirmed,
     ctx: RequestContext,

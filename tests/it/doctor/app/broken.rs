@@ -1,4 +1,4 @@
-//! Set-ups that are broken, each in one way.
+//! Broken set-ups, each with one fault.
 
 use std::io::Write as _;
 use std::thread;

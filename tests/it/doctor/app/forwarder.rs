@@ -13,13 +13,13 @@ pub struct Faults {
     pub request: fn(String) -> String,
     /// Changes the head of each response.
     pub response: fn(String) -> String,
-    /// Stores every response to GET, whatever it says, and gives it to the next request.
+    /// Stores every response to GET, even if its headers forbid it, and returns it to the next request.
     pub caches: bool,
     /// Refuses bodies of more bytes.
     pub most: usize,
-    /// Sends the requests for which this holds to the app, past Latchkey.
+    /// Sends requests for which this returns true directly to the app, without Latchkey.
     pub past: fn(&str) -> bool,
-    /// Sends a request to the app if Latchkey gives no good answer.
+    /// Sends a request to the app if Latchkey does not answer with success.
     pub rescues: bool,
 }
 
@@ -97,7 +97,7 @@ fn is_good(head: &str) -> bool {
     !head.starts_with("HTTP/1.1 5")
 }
 
-/// With the address of the client behind those that are there.
+/// Appends the IP address of the client to the existing ones.
 fn forwarded(head: &str, client: &TcpStream) -> Option<String> {
     let caller = client.peer_addr().ok()?.ip();
     let is_own = |line: &&str| line.to_lowercase().starts_with("x-forwarded-for:");

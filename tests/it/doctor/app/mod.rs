@@ -4,7 +4,10 @@ mod broken;
 mod forwarder;
 mod question;
 
-use latchkey::apps::{Access, App, AppOrigin, Rule, Slug, Upstream as AppUpstream};
+use latchkey::apps::{
+    Access, App, AppOrigin, IdentityHeaderName, PathMatch, RemoteUser, Rule, RulePath, Slug,
+    Upstream as AppUpstream, UpstreamHost,
+};
 use latchkey::identity::Client;
 use serde_json::Value;
 
@@ -43,7 +46,7 @@ const CHECKS: [&str; 26] = [
     "app.bypass",
 ];
 
-/// The command line beside an instance of the tests, with its settings.
+/// The command line with the settings of an instance of the tests.
 fn beside(app: &TestApp) -> Latchkey {
     Latchkey::on(&app.db.url()).with("LATCHKEY__SERVER__PUBLIC_URL", &app.origin)
 }
@@ -125,13 +128,23 @@ async fn an_app_that_can_be_reached_past_latchkey_is_reported() {
 async fn an_app_with_other_names_and_rules_is_healthy_too() {
     let (app, wiki) = (TestApp::spawn(), Upstream::answering(OK));
     let origin = register(&app, "wiki", port_of(&app), &wiki.url(), |app| {
-        app.remote_user = latchkey::apps::RemoteUser::Email;
-        app.header_names.user = latchkey::apps::IdentityHeaderName::parse("X-Webauth-User").unwrap();
-        app.upstream_host = latchkey::apps::UpstreamHost::Upstream;
+        app.remote_user = RemoteUser::Email;
+        app.header_names.user = IdentityHeaderName::parse("X-Webauth-User").unwrap();
+        app.upstream_host = UpstreamHost::Upstream;
         app.limits.max_body = Some(1000);
+        let mut robots = Rule::everywhere(Access::Open);
+        robots.when.path = PathMatch::Exact(RulePath::parse("/robots.txt").unwrap());
+        let mut reading = Rule::everywhere(Access::SignedIn);
+        reading.when.methods = vec!["GET".to_owned()];
+        app.rules = vec![robots, reading];
     })
     .await;
     let found = look(&beside(&app), &origin);
-    found.says("app.identity", "ok", "12 spellings").says("app.upload", "note", "up to 1000 bytes");
+    found
+        .says("app.identity", "ok", "12 spellings")
+        .says("app.upload", "note", "up to 1000 bytes")
+        .says("app.guard", "note", "rules let every visitor in at /robots.txt")
+        .says("app.head", "ok", "leads to the log-in")
+        .says("app.form", "note", "not checked");
     assert_eq!(found.code, Some(0), "{:#?}", found.rows);
 }

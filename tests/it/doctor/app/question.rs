@@ -1,4 +1,4 @@
-//! The doctor's question, as others see it: one more header, which no app receives and nothing answers.
+//! Without the secret, the doctor's question is only one more header: no app receives it, and nothing answers it.
 
 use crate::front::support::{User, wiki};
 use crate::support::app::TestApp;

@@ -1,4 +1,4 @@
-//! Observers: told of each change, after the store has forgotten and before the change is answered.
+//! Observers are notified of each change after the store has evicted it and before the change is answered.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use super::instances::{Instance, principal_and_gate, warm};
 use crate::support::TestDb;
 use test_db::eventually;
 
-/// Writes down what it is told, and how much the store has cached then.
+/// Records each notification, and how much the store has cached at that time.
 struct Diary {
     store: latchkey_sessions::Store<super::instances::Watched>,
     pages: Mutex<Vec<(Option<Vec<Principal>>, usize)>>,

@@ -1,4 +1,5 @@
-//! Scoped keys in the memory of several instances: under the same lease, and gone with the same answer.
+//! Scoped keys that several instances have cached: the same lease protects them, and revocation evicts them before it
+//! is answered.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -96,7 +97,7 @@ async fn lookups_of_keys_and_of_sessions_share_queries() {
 
 type End = fn(&Store<Watched>, &mut SessionTx<'_>, Ended) -> Result<(), Fault>;
 
-/// What there is to end.
+/// The things that a test can end.
 #[derive(Clone)]
 struct Ended {
     raw: String,
@@ -191,7 +192,7 @@ async fn a_changed_origin_or_proof_is_read_by_the_next_request_on_every_instance
     }
 }
 
-/// What other program versions on the channel hear: messages that they know.
+/// Other program versions on the channel receive only messages that they know.
 #[actix_web::test]
 async fn a_deleted_key_is_announced_as_its_principal_and_an_opened_or_touched_one_not_at_all() {
     let db = TestDb::new();
@@ -216,7 +217,7 @@ async fn a_deleted_key_is_announced_as_its_principal_and_an_opened_or_touched_on
     assert_eq!(heard, [ada.to_string(), "end of the test".into()]);
 }
 
-/// The fill race: the key is read, ended, the ending is answered, and only then is the key cached.
+/// A race: a lookup reads the key, the key is ended, the ending is answered, and only then does the lookup cache it.
 #[actix_web::test]
 async fn a_key_read_before_it_was_ended_is_not_cached_after_it() {
     let db = TestDb::new();
@@ -297,7 +298,7 @@ async fn without_a_lease_every_lookup_of_a_key_asks_the_database() {
     assert!(cut);
     b.distrusted().await;
     assert!(b.enters(&wiki, WIKI).await);
-    // By hand, so that the change waits for nothing.
+    // By hand, so that the change does not wait for acknowledgements.
     db.execute("DELETE FROM session_keys");
     assert!(!b.enters(&wiki, WIKI).await);
     other.batch_execute("COMMIT").unwrap();

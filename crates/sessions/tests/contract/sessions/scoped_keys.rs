@@ -131,7 +131,7 @@ async fn a_use_is_written_with_the_next_flush_to_the_session_and_the_key() {
     room.age("2 minutes");
     room.db.execute("UPDATE session_keys SET last_seen_at = last_seen_at - interval '2 minutes'");
     room.sessions.find_scoped(mail.reveal(), MAIL, Use::Counts).await.unwrap().unwrap();
-    // A key of another scope than it was shown for is not in use.
+    // A key that is presented for another scope does not count as used.
     room.sessions.find_scoped(wiki.reveal(), MAIL, Use::Counts).await.unwrap();
     assert_eq!(room.sessions.flush_touches().await.unwrap(), 2);
     let recent = "last_seen_at > now() - interval '1 minute'";

@@ -1,4 +1,4 @@
-//! How scoped keys end: one by one, and with their session in each of the ways in which that ends.
+//! How scoped keys end: one by one, and with their session, however the session ends.
 
 use actix_session::storage::SessionStore as _;
 use diesel::connection::SimpleConnection as _;

@@ -1,4 +1,4 @@
-//! The page of an app, as every form on it shows it again.
+//! The page of an app, which every form on it shows again if it is refused.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -25,7 +25,7 @@ pub struct AppPage {
     rules: Vec<RuleView>,
     settings: Fields,
     rule: Fields,
-    /// Where a new rule can go, with texts.
+    /// The positions where a new rule can go, with their labels.
     places: Vec<(String, String)>,
     open_to_everyone: Option<usize>,
     can_set_upstream: bool,
@@ -117,7 +117,7 @@ impl AppPage {
     }
 }
 
-/// Changes an app; what comes back is the refusal, to be shown beside a field.
+/// Changes an app. Returns the refusal, if there is one, to be shown beside a field.
 ///
 /// * `seen`: the fingerprint from the form.
 pub async fn change(

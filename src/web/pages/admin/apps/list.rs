@@ -1,4 +1,4 @@
-//! All apps, and adding one.
+//! Lists all apps and adds one.
 
 use actix_web::HttpResponse;
 use askama::Template;

@@ -1,4 +1,4 @@
-//! An app: its page, and enabling, disabling and removing it.
+//! Shows, enables, disables and removes an app.
 
 use actix_web::HttpResponse;
 

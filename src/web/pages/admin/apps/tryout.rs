@@ -32,7 +32,7 @@ struct TryPage {
 struct TryOutcome {
     answer: Phrase,
     passes: bool,
-    /// The rules that were asked, in order; the one that decided is the last.
+    /// The rules that were checked, in order; the one that decided is the last.
     steps: Vec<RuleStep>,
 }
 

@@ -1,4 +1,4 @@
-//! All groups, and creating one.
+//! Lists all groups and creates one.
 
 use actix_web::HttpResponse;
 use askama::Template;

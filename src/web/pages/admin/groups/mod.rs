@@ -22,7 +22,7 @@ impl From<GroupRow> for GroupView {
     }
 }
 
-/// The group of a path. A text that cannot be the name of a group names none.
+/// The group name in a path. Text that cannot be a group name is not found.
 fn named(text: &str) -> Result<GroupName, Error> {
     GroupName::parse(text).map_err(|_| Error::NotFound)
 }

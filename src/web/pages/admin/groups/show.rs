@@ -1,4 +1,4 @@
-//! A group: its page, its note, and deleting it.
+//! Shows a group, changes its note and deletes it.
 
 use actix_web::HttpResponse;
 use askama::Template;
