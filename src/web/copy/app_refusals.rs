@@ -7,7 +7,7 @@ use crate::apps::{
     InvalidUpstream, RuleRefusal,
 };
 use crate::groups::GroupRefusal;
-use crate::identity::InvalidGroupName;
+use crate::identity::{InvalidGroupName, InvalidName};
 
 pub const UNKNOWN_CHOICE: Phrase = Phrase::new("unknown-choice", "Choose one of the options.");
 pub const NOT_AN_ADDRESS: Phrase = Phrase::new("invalid-ip", "Enter an IP address, such as 10.0.0.7.");
@@ -129,6 +129,9 @@ impl From<&AppRefusal> for Phrase {
             ),
             AppRefusal::SlugTaken => Self::new("slug-taken", "Another app has this short name."),
             AppRefusal::InvalidSlug => InvalidSlug.into(),
+            AppRefusal::Name(InvalidName::Empty) => {
+                Self::new("empty", "Enter a name for the app, such as Wiki.")
+            }
             AppRefusal::Name(why) => (*why).into(),
             AppRefusal::Choice { text, choices, .. } => Self::with(
                 "unknown-choice",
