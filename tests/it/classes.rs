@@ -143,8 +143,8 @@ fn attributes() -> Vec<(String, Vec<String>)> {
     fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(directory).expect("a directory") {
             let path = entry.expect("an entry").path();
-            // Mail programs use no style sheet.
-            if path.is_dir() && !path.ends_with("mail") {
+            // Mail programs use no style sheet, and pages on the hosts of apps have one of their own.
+            if path.is_dir() && !path.ends_with("mail") && !path.ends_with("front") {
                 collect(&path, found);
             } else if path.is_file() {
                 found.push(path);

@@ -71,7 +71,7 @@ fn templates_are_named_as_their_routes() {
     for file in files_with(&templates, "html") {
         let name = file.strip_prefix(&templates).expect("below templates").display().to_string();
         let is_part = name.split('/').any(|part| part.starts_with('_'));
-        if is_part || name.starts_with("mail/") || name == "layout.html" {
+        if is_part || name.starts_with("mail/") || name.starts_with("front/") || name == "layout.html" {
             continue;
         }
         pages += 1;
@@ -101,7 +101,7 @@ fn every_page_names_its_template() {
         let below = file.strip_prefix(&templates).expect("below templates").with_extension("");
         let (name, file) = (below.display().to_string(), fs::read_to_string(&file).expect("a template"));
         let is_part = name.split('/').next_back().is_some_and(|last| last.starts_with('_'));
-        if is_part || name == "layout" || name.starts_with("mail/") {
+        if is_part || name == "layout" || name.starts_with("mail/") || name.starts_with("front/") {
             continue;
         }
         assert!(file.contains(&format!("{{% block code %}}{name}{{% endblock %}}")), "templates/{name}.html");

@@ -78,6 +78,8 @@ fn outcome(row: &Route, answer: &Answer) -> Outcome {
         403 if next.as_str().is_some_and(|next| next.starts_with("/confirm")) => Outcome::Confirm,
         // The one page that redirects every persona.
         303 if row.path == "/logout" => Outcome::Admitted,
+        // Admits visitors, and sends them to the log-in itself.
+        303 if row.path == "/go/{slug}" => Outcome::Admitted,
         303 if answer.is_sent_to("/login") => Outcome::LogIn,
         303 if answer.is_sent_to("/confirm") => Outcome::Confirm,
         // The guarded pages of the lab answer 401 to every persona without a run.

@@ -122,7 +122,7 @@ impl Album {
             ("email", "/account/email"),
             ("delete", "/account/delete"),
             ("security-passkeys", "/account/security"),
-            ("app-refused", "/go/reports"),
+            ("app-refused", tour::REFUSED),
             ("confirm", "/confirm"),
             ("forbidden", "/admin"),
         ] {

@@ -7,7 +7,7 @@ use crate::apps::{
     InvalidUpstream, RuleRefusal,
 };
 use crate::groups::GroupRefusal;
-use crate::identity::InvalidGroupName;
+use crate::identity::{InvalidGroupName, InvalidName};
 
 pub const UNKNOWN_CHOICE: Phrase = Phrase::new("unknown-choice", "Choose one of the options.");
 pub const NOT_AN_ADDRESS: Phrase = Phrase::new("invalid-ip", "Enter an IP address, such as 10.0.0.7.");
@@ -21,7 +21,7 @@ impl From<InvalidSlug> for Phrase {
     fn from(InvalidSlug: InvalidSlug) -> Self {
         Self::new(
             "invalid-slug",
-            "Use 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end.",
+            "Use 1 to 63 characters: a to z, digits and hyphens, with no hyphen at either end.",
         )
     }
 }
@@ -30,7 +30,7 @@ impl From<InvalidGroupName> for Phrase {
     fn from(InvalidGroupName: InvalidGroupName) -> Self {
         Self::new(
             "invalid-group-name",
-            "Use 1 to 64 lower-case letters, digits, dots, underscores and hyphens.",
+            "Use 1 to 64 characters: a to z, digits, dots, underscores and hyphens.",
         )
     }
 }
@@ -105,7 +105,7 @@ impl From<InvalidHeaderName> for Phrase {
         match why {
             InvalidHeaderName::Malformed => Self::new(
                 "invalid-header",
-                "Use letters, digits and hyphens for the name of a header. It begins with a letter.",
+                "Use A to Z, digits and hyphens for the name of a header. It begins with one of A to Z.",
             ),
             InvalidHeaderName::Standard => Self::new(
                 "standard-header",
@@ -129,6 +129,9 @@ impl From<&AppRefusal> for Phrase {
             ),
             AppRefusal::SlugTaken => Self::new("slug-taken", "Another app has this short name."),
             AppRefusal::InvalidSlug => InvalidSlug.into(),
+            AppRefusal::Name(InvalidName::Empty) => {
+                Self::new("empty", "Enter a name for the app, such as Wiki.")
+            }
             AppRefusal::Name(why) => (*why).into(),
             AppRefusal::Choice { text, choices, .. } => Self::with(
                 "unknown-choice",

@@ -40,11 +40,12 @@ pub struct BySlug {
     pub slug: String,
 }
 
-/// Path parameters: an app, and the number of a rule on its page.
+/// Path parameters: an app, and the number of a rule on its page. A text, so that a form is checked before it is
+/// read as a number.
 #[derive(Deserialize)]
 pub struct ByRule {
     pub slug: String,
-    pub number: usize,
+    pub number: String,
 }
 
 /// A path parameter: the name of a group.

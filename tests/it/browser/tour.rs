@@ -100,10 +100,14 @@ const PASSKEYS: &str = "
 /// What an administrator tries on the page of an app.
 pub const TRIED: &str = "/admin/apps/wiki/try?as=ada%40example.org&method=GET&path=%2Fadmin%2Fusers";
 
+/// A handoff to an app that lets in neither Ada nor Grace.
+pub const REFUSED: &str =
+    "/go/reports?state=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA&at=reports.localhost&to=%2F";
+
 /// Each of Ada's sessions has used an app or two.
 const USED_APPS: &str = "
     INSERT INTO session_keys (key_hash, session, scope, origin, proved_at, created_at, last_seen_at)
-    SELECT sha256((handle::text || slug)::bytea), handle, apps.id, 'http://' || slug || '.localhost', created_at, created_at, last_seen_at
+    SELECT sha256((handle::text || slug)::bytea), handle, apps.id, 'http://' || slug || '.localhost', sessions.created_at, sessions.created_at, last_seen_at
     FROM sessions, apps WHERE principal = (SELECT id FROM users WHERE email = 'ada@example.org') AND slug IN ('wiki', 'chat')
         AND (slug = 'wiki' OR user_agent LIKE '%iPhone%') ON CONFLICT DO NOTHING;";
 
@@ -232,8 +236,10 @@ impl House {
     /// Every page that can be requested by GET, and every refusal of a form.
     pub fn stops(&self, who: Who) -> Vec<Stop> {
         let rows = routes::table().into_iter().chain(routes::local_table());
-        // Downloads are not pages.
-        let pages = rows.filter(|row| row.method == Method::Get && row.path != "/account/export");
+        // Neither downloads nor redirects to another host are pages.
+        let pages = rows.filter(|row| {
+            row.method == Method::Get && !["/account/export", "/go/{slug}"].contains(&row.path)
+        });
         let pages = pages.map(|row| self.filled(row.path));
         let more = [
             "/nowhere".to_owned(),
@@ -253,6 +259,7 @@ impl House {
             "/admin/apps/reports".to_owned(),
             "/admin/groups/finance".to_owned(),
             TRIED.to_owned(),
+            REFUSED.to_owned(),
         ];
         let pages = pages.chain(more).chain(self.links.clone()).map(|page| Stop { page, sent: None });
         pages.chain(self.refusals(who)).collect()
@@ -260,9 +267,7 @@ impl House {
 
     pub fn filled(&self, path: &str) -> String {
         let id = if path.starts_with("/dev/mailbox") { self.letter } else { self.ada.id };
-        // One app lets Ada and Grace in, and the other refuses both.
-        let slug = if path.starts_with("/go/") { "reports" } else { "wiki" };
-        path.replace("{id}", &id.to_string()).replace("{slug}", slug).replace("{name}", "staff")
+        path.replace("{id}", &id.to_string()).replace("{slug}", "wiki").replace("{name}", "staff")
     }
 
     fn refusals(&self, who: Who) -> Vec<Stop> {

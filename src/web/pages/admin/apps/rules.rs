@@ -80,6 +80,7 @@ pub async fn change_rule(
 ) -> Result<HttpResponse, Error> {
     let app = load(&ctx, &slug).await?;
     let mut after = app.clone();
+    let number = number.parse().map_err(|_| Error::NotFound)?;
     let done = rearrange(&mut after.rules, number, form.input.to.as_str()).ok_or(Error::NotFound)?;
     conclude(&me, &ctx, app, form.input.seen.as_str(), after, done).await
 }

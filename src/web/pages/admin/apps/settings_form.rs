@@ -98,7 +98,7 @@ pub fn name(text: &str, fields: &mut Fields) -> String {
     match Name::parse(text) {
         Ok(name) => name.as_str().to_owned(),
         Err(why) => {
-            fields.refuse("name", why);
+            fields.refuse("name", &AppRefusal::Name(why));
             String::new()
         }
     }
