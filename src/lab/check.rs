@@ -4,7 +4,7 @@
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-use super::jwt::{Refusal, Use};
+use super::jwt::{Refusal, TokenUse};
 use super::{CredentialSet, DenyList, Holder, Lab, Run, Service, SubjectRole, queries};
 use crate::db::Fault;
 use crate::db::time::Moment;
@@ -224,7 +224,7 @@ impl Lab {
         let Some(token) = token else {
             return Ok(refused(Reason::TokenMissing).timed(started));
         };
-        let claims = match verifier.verify(Use::Access, token, run.token_time()) {
+        let claims = match verifier.verify(TokenUse::Access, token, run.token_time()) {
             Ok(claims) => claims,
             Err(Refusal::Expired { at }) => {
                 let decision = refused(Reason::TokenRefused(Refusal::Expired { at }));

@@ -8,7 +8,7 @@ use diesel::sql_types::BigInt;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::jwt::{Algorithm, Use};
+use super::jwt::{Algorithm, TokenUse};
 use super::limits::{MAX_RUNS, MAX_RUNS_PER_NETWORK, RUN_LIFE, RunLimit};
 use super::rows::{SessionRow, TokenRow};
 use super::{DenyList, HistoryEntry, Outcome, Run, Subject, SubjectRole};
@@ -291,7 +291,7 @@ pub fn record_issued(
     conn: &mut PgConnection,
     run: Uuid,
     family: Uuid,
-    tokens: &[(Uuid, Use)],
+    tokens: &[(Uuid, TokenUse)],
 ) -> QueryResult<usize> {
     let rows: Vec<_> = tokens
         .iter()
@@ -307,10 +307,10 @@ pub fn record_issued(
     diesel::insert_into(lab_tokens::table).values(rows).execute(conn)
 }
 
-fn stored(kind: Use) -> &'static str {
+fn stored(kind: TokenUse) -> &'static str {
     match kind {
-        Use::Access => "access",
-        Use::Refresh => "refresh",
+        TokenUse::Access => "access",
+        TokenUse::Refresh => "refresh",
     }
 }
 
@@ -339,7 +339,7 @@ pub fn deny(
     conn: &mut PgConnection,
     run: Uuid,
     family: Option<Uuid>,
-    kinds: &[Use],
+    kinds: &[TokenUse],
 ) -> QueryResult<Vec<Uuid>> {
     let mut rows = lab_tokens::table
         .filter(lab_tokens::run.eq(run))
@@ -351,7 +351,7 @@ pub fn deny(
     }
     let rows: Vec<(Uuid, String)> = rows.load(conn)?;
     let access: Vec<Uuid> =
-        rows.iter().filter(|(_, kind)| kind == stored(Use::Access)).map(|(jti, _)| *jti).collect();
+        rows.iter().filter(|(_, kind)| kind == stored(TokenUse::Access)).map(|(jti, _)| *jti).collect();
     let denied: Vec<Uuid> = rows
         .iter()
         .filter(|(_, kind)| kinds.iter().any(|denied| kind == stored(*denied)))

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::jwt::{self, Claims, Use};
+use super::jwt::{self, Claims, TokenUse};
 use super::{CredentialSet, Credentials, DenyList, Lab, Outcome, RefreshRefusal, Run, Service, queries};
 use crate::db::{Failed, Fault, refuse};
 use crate::secret;
@@ -28,9 +28,9 @@ impl Lab {
         refresh_too: bool,
     ) -> Result<usize, Fault> {
         let uses = match (refresh_too, run.deny_list == DenyList::Database) {
-            (true, true) => &[Use::Access, Use::Refresh][..],
-            (true, false) => &[Use::Refresh],
-            (false, true) => &[Use::Access],
+            (true, true) => &[TokenUse::Access, TokenUse::Refresh][..],
+            (true, false) => &[TokenUse::Refresh],
+            (false, true) => &[TokenUse::Access],
             (false, false) => &[],
         };
         let mut access = queries::deny(change, run.id, family, uses)?;
@@ -65,11 +65,14 @@ impl Lab {
         access_too: bool,
     ) -> Result<TokenPair, Fault> {
         let (access, refresh) = (Uuid::new_v4(), Uuid::new_v4());
-        let recorded = [(refresh, Use::Refresh), (access, Use::Access)];
+        let recorded = [(refresh, TokenUse::Refresh), (access, TokenUse::Access)];
         queries::record_issued(change, run.id, family, if access_too { &recorded } else { &recorded[..1] })?;
         let key = run.signing_key(&self.secret, run.signing_key);
         let sign = |use_, jti: Uuid, life| jwt::sign(&key, use_, &claims(run, jti, life)).map_err(Fault::bug);
-        Ok((sign(Use::Access, access, ACCESS_TOKEN_LIFE)?, sign(Use::Refresh, refresh, REFRESH_TOKEN_LIFE)?))
+        Ok((
+            sign(TokenUse::Access, access, ACCESS_TOKEN_LIFE)?,
+            sign(TokenUse::Refresh, refresh, REFRESH_TOKEN_LIFE)?,
+        ))
     }
 
     /// Exchanges a refresh token for a new pair. A second use denies the whole family, because one of the two users
@@ -84,7 +87,7 @@ impl Lab {
         let Some(token) = token else { return refuse(RefreshRefusal::Missing) };
         let verifier = run.verifier(&self.secret, Service::Shop);
         let claims = verifier
-            .verify(Use::Refresh, token, run.token_time())
+            .verify(TokenUse::Refresh, token, run.token_time())
             .map_err(|refusal| Failed::Refused(RefreshRefusal::Invalid { refusal }))?;
         let Ok(jti) = claims.jti.parse() else { return refuse(RefreshRefusal::Unknown) };
         let Some((family, used, denied)) = queries::token(change, run.id, jti)? else {
@@ -132,7 +135,7 @@ impl Lab {
         }
         let key = run.verification_key(&self.secret, Service::Desk, run.signing_key);
         let admin = Claims { role: "admin".into(), ..claims(run, Uuid::new_v4(), ACCESS_TOKEN_LIFE) };
-        let access = jwt::sign(&key, Use::Access, &admin).ok();
+        let access = jwt::sign(&key, TokenUse::Access, &admin).ok();
         let token_signed = access.is_some();
         // The thief presents a stored hash as if it were a key. The lookup hashes it again and finds no row.
         let hash = queries::newest_key_hash(change, run.id)?;

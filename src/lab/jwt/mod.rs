@@ -51,14 +51,14 @@ impl Algorithm {
 
 /// What a token is for. Its `typ` header says so, so that neither kind is accepted as the other (RFC 8725 §3.11).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Use {
+pub enum TokenUse {
     /// Sent with every request.
     Access,
     /// Sent only to get the next pair.
     Refresh,
 }
 
-impl Use {
+impl TokenUse {
     /// The `typ` header: `at+jwt` is from RFC 9068, `rt+jwt` is ours.
     fn typ(self) -> &'static str {
         match self {
@@ -109,7 +109,7 @@ struct SigningHeader<'k> {
     kid: &'k str,
 }
 
-pub fn sign(key: &JwtKey, use_: Use, claims: &Claims) -> Result<String, SigningError> {
+pub fn sign(key: &JwtKey, use_: TokenUse, claims: &Claims) -> Result<String, SigningError> {
     let header = SigningHeader { typ: use_.typ(), alg: key.algorithm().name(), kid: key.id() };
     signed(key, &header, claims)
 }

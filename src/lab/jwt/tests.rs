@@ -38,7 +38,7 @@ fn with_header(key: &JwtKey, header: Value) -> String {
 }
 
 fn refusal(algorithm: Algorithm, token: &str) -> Refusal {
-    verifier(algorithm).verify(Use::Access, token, NOW).unwrap_err()
+    verifier(algorithm).verify(TokenUse::Access, token, NOW).unwrap_err()
 }
 
 /// The refusal of a token with these claims, which must be the same for both algorithms.
@@ -46,7 +46,7 @@ fn refused(change: impl Fn(&mut Claims)) -> Refusal {
     let mut claims = claims();
     change(&mut claims);
     let [one, other] =
-        BOTH.map(|algorithm| refusal(algorithm, &sign(&key(algorithm), Use::Access, &claims).unwrap()));
+        BOTH.map(|algorithm| refusal(algorithm, &sign(&key(algorithm), TokenUse::Access, &claims).unwrap()));
     assert_eq!(one, other);
     one
 }
@@ -54,7 +54,7 @@ fn refused(change: impl Fn(&mut Claims)) -> Refusal {
 #[test]
 fn a_signed_token_is_accepted_until_it_expires() {
     for algorithm in BOTH {
-        for use_ in [Use::Access, Use::Refresh] {
+        for use_ in [TokenUse::Access, TokenUse::Refresh] {
             let token = sign(&key(algorithm), use_, &claims()).unwrap();
             for now in [NOW, NOW + 299] {
                 assert_eq!(verifier(algorithm).verify(use_, &token, now), Ok(claims()));
@@ -66,8 +66,8 @@ fn a_signed_token_is_accepted_until_it_expires() {
 #[test]
 fn validity_has_no_leeway_at_either_end() {
     for algorithm in BOTH {
-        let token = sign(&key(algorithm), Use::Access, &claims()).unwrap();
-        let verify = |now| verifier(algorithm).verify(Use::Access, &token, now);
+        let token = sign(&key(algorithm), TokenUse::Access, &claims()).unwrap();
+        let verify = |now| verifier(algorithm).verify(TokenUse::Access, &token, now);
         assert_eq!(verify(NOW + 300), Err(Refusal::Expired { at: NOW + 300 }));
         assert_eq!(verify(NOW - 1), Err(Refusal::NotYet));
     }
@@ -83,7 +83,7 @@ fn issuer_and_audience_are_checked() {
 #[test]
 fn refresh_and_access_tokens_are_not_interchangeable() {
     for algorithm in BOTH {
-        for (made, asked) in [(Use::Refresh, Use::Access), (Use::Access, Use::Refresh)] {
+        for (made, asked) in [(TokenUse::Refresh, TokenUse::Access), (TokenUse::Access, TokenUse::Refresh)] {
             let token = sign(&key(algorithm), made, &claims()).unwrap();
             let refusal = verifier(algorithm).verify(asked, &token, NOW);
             assert_eq!(refusal, Err(Refusal::Type { found: made.typ().into() }));
@@ -92,14 +92,16 @@ fn refresh_and_access_tokens_are_not_interchangeable() {
         assert_eq!(refusal(algorithm, &untyped), Refusal::Type { found: String::new() });
         // RFC 9068 allows the long form of the type, RFC 7515 any case.
         let long = json!({ "alg": algorithm.name(), "kid": "spring", "typ": "application/AT+JWT" });
-        assert!(verifier(algorithm).verify(Use::Access, &with_header(&key(algorithm), long), NOW).is_ok());
+        assert!(
+            verifier(algorithm).verify(TokenUse::Access, &with_header(&key(algorithm), long), NOW).is_ok()
+        );
     }
 }
 
 #[test]
 fn a_token_without_an_accepted_algorithm_is_refused() {
     for algorithm in BOTH {
-        let token = sign(&key(algorithm), Use::Access, &claims()).unwrap();
+        let token = sign(&key(algorithm), TokenUse::Access, &claims()).unwrap();
         let payload = token.split('.').nth(1).unwrap();
         for none in ["none", "None", "NONE", "nOnE", "", "hs256", "HS512", "RS256", "ES256"] {
             let header = json!({ "alg": none, "typ": "at+jwt", "kid": "spring" });
@@ -118,7 +120,7 @@ fn a_token_without_an_accepted_algorithm_is_refused() {
 fn a_public_key_is_not_accepted_as_a_shared_secret() {
     let public = key(Algorithm::EdDsa).verifying().try_get_as_bytes().unwrap().to_vec();
     let confused = JwtKey::new(Algorithm::Hs256, "spring", &public.try_into().unwrap());
-    let token = sign(&confused, Use::Access, &claims()).unwrap();
+    let token = sign(&confused, TokenUse::Access, &claims()).unwrap();
     assert_eq!(refusal(Algorithm::EdDsa, &token), Refusal::Algorithm { found: "HS256".into() });
     // Not even if the header claims the other algorithm.
     let lying = with_header(&confused, json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": "spring" }));
@@ -128,7 +130,7 @@ fn a_public_key_is_not_accepted_as_a_shared_secret() {
 #[test]
 fn a_shared_secret_is_not_accepted_as_a_private_key() {
     let confused = JwtKey::new(Algorithm::EdDsa, "spring", &[7; 32]);
-    let token = sign(&confused, Use::Access, &claims()).unwrap();
+    let token = sign(&confused, TokenUse::Access, &claims()).unwrap();
     assert_eq!(refusal(Algorithm::Hs256, &token), Refusal::Algorithm { found: "EdDSA".into() });
     let lying = with_header(&confused, json!({ "alg": "HS256", "typ": "at+jwt", "kid": "spring" }));
     assert_eq!(refusal(Algorithm::Hs256, &lying), Refusal::Signature);
@@ -138,13 +140,13 @@ fn a_shared_secret_is_not_accepted_as_a_private_key() {
 fn a_key_of_the_other_algorithm_is_never_used() {
     for [asked, other] in [BOTH, [BOTH[1], BOTH[0]]] {
         let verifier = Verifier::new(asked, vec![key(other)], ISSUER, AUDIENCE);
-        let theirs = sign(&key(other), Use::Access, &claims()).unwrap();
+        let theirs = sign(&key(other), TokenUse::Access, &claims()).unwrap();
         assert_eq!(
-            verifier.verify(Use::Access, &theirs, NOW),
+            verifier.verify(TokenUse::Access, &theirs, NOW),
             Err(Refusal::Algorithm { found: other.name().into() })
         );
-        let ours = sign(&key(asked), Use::Access, &claims()).unwrap();
-        assert_eq!(verifier.verify(Use::Access, &ours, NOW), Err(Refusal::UnknownKey));
+        let ours = sign(&key(asked), TokenUse::Access, &claims()).unwrap();
+        assert_eq!(verifier.verify(TokenUse::Access, &ours, NOW), Err(Refusal::UnknownKey));
     }
 }
 
@@ -154,8 +156,9 @@ fn keys_are_found_by_their_id_only() {
         let [spring, autumn] =
             ["spring", "autumn"].map(|id| JwtKey::new(algorithm, id, &[id.len() as u8; 32]));
         let newer = JwtKey::new(algorithm, "autumn", &[9; 32]);
-        let old = sign(&spring, Use::Access, &claims()).unwrap();
-        let verify = |keys| Verifier::new(algorithm, keys, ISSUER, AUDIENCE).verify(Use::Access, &old, NOW);
+        let old = sign(&spring, TokenUse::Access, &claims()).unwrap();
+        let verify =
+            |keys| Verifier::new(algorithm, keys, ISSUER, AUDIENCE).verify(TokenUse::Access, &old, NOW);
         // Both keys are accepted during a rotation.
         assert!(verify(vec![newer.clone(), spring.clone()]).is_ok());
         assert_eq!(verify(vec![newer]), Err(Refusal::UnknownKey));
@@ -182,8 +185,11 @@ fn a_key_inside_a_token_is_ignored() {
         let expected = if kid == Some("spring") { Refusal::Signature } else { Refusal::UnknownKey };
         assert_eq!(refusal(Algorithm::EdDsa, &with_header(&theirs, header.clone())), expected);
         // Signed with our own key it is a valid token with superfluous header members.
-        let ours =
-            verifier(Algorithm::EdDsa).verify(Use::Access, &with_header(&key(Algorithm::EdDsa), header), NOW);
+        let ours = verifier(Algorithm::EdDsa).verify(
+            TokenUse::Access,
+            &with_header(&key(Algorithm::EdDsa), header),
+            NOW,
+        );
         assert_eq!(ours.is_ok(), kid == Some("spring"));
     }
 }
@@ -199,7 +205,7 @@ fn critical_extensions_are_refused() {
 #[test]
 fn a_modified_token_is_refused() {
     for algorithm in BOTH {
-        let token = sign(&key(algorithm), Use::Access, &claims()).unwrap();
+        let token = sign(&key(algorithm), TokenUse::Access, &claims()).unwrap();
         let [header, _, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
         let promoted = part(&Claims { role: "admin".into(), ..claims() }).unwrap();
         assert_eq!(refusal(algorithm, &format!("{header}.{promoted}.{signature}")), Refusal::Signature);
@@ -233,14 +239,17 @@ fn missing_and_duplicate_claims_are_refused() {
 #[test]
 fn a_public_key_cannot_sign() {
     for algorithm in BOTH {
-        assert_eq!(sign(&key(algorithm).public(), Use::Access, &claims()), Err(SigningError::VerifyOnly));
+        assert_eq!(
+            sign(&key(algorithm).public(), TokenUse::Access, &claims()),
+            Err(SigningError::VerifyOnly)
+        );
     }
 }
 
 #[test]
 fn every_holder_can_read_the_claims() {
     for algorithm in BOTH {
-        let readable = read(&sign(&key(algorithm), Use::Access, &claims()).unwrap()).unwrap();
+        let readable = read(&sign(&key(algorithm), TokenUse::Access, &claims()).unwrap()).unwrap();
         assert_eq!(serde_json::from_str::<Claims>(&readable.payload).unwrap(), claims());
         assert!(readable.payload.contains("\n  \"role\": \"member\""), "{}", readable.payload);
         let header: Value = serde_json::from_str(&readable.header).unwrap();
@@ -319,7 +328,7 @@ proptest! {
     #[test]
     fn arbitrary_text_is_refused(text in "[ -~]{0,200}|\\PC{0,60}|[A-Za-z0-9_.-]{0,300}") {
         for algorithm in BOTH {
-            prop_assert!(verifier(algorithm).verify(Use::Access, &text, NOW).is_err());
+            prop_assert!(verifier(algorithm).verify(TokenUse::Access, &text, NOW).is_err());
         }
         let _ = read(&text);
     }
@@ -327,11 +336,11 @@ proptest! {
     /// One character of a valid token is replaced or removed.
     #[test]
     fn no_character_of_a_token_can_be_changed(at in 0usize..300, to in "[A-Za-z0-9_.=-]?", which in 0usize..2) {
-        let token = sign(&key(BOTH[which]), Use::Access, &claims()).unwrap();
+        let token = sign(&key(BOTH[which]), TokenUse::Access, &claims()).unwrap();
         let at = at % token.len();
         let changed = format!("{}{to}{}", &token[..at], &token[at + 1..]);
         prop_assume!(changed != token);
-        prop_assert!(verifier(BOTH[which]).verify(Use::Access, &changed, NOW).is_err());
+        prop_assert!(verifier(BOTH[which]).verify(TokenUse::Access, &changed, NOW).is_err());
     }
 
     #[test]
@@ -341,9 +350,9 @@ proptest! {
         for algorithm in BOTH {
             let key = JwtKey::new(algorithm, "any", &seed);
             let given = Claims { sub: sub.clone(), role: role.clone(), exp: NOW + life, ..claims() };
-            let token = sign(&key, Use::Access, &given).unwrap();
+            let token = sign(&key, TokenUse::Access, &given).unwrap();
             let verifier = Verifier::new(algorithm, vec![key.public()], ISSUER, AUDIENCE);
-            prop_assert_eq!(verifier.verify(Use::Access, &token, NOW), Ok(given));
+            prop_assert_eq!(verifier.verify(TokenUse::Access, &token, NOW), Ok(given));
         }
     }
 }

@@ -7,7 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::crypto;
 use serde::{Deserialize, Serialize};
 
-use super::{Algorithm, Claims, JwtKey, Use};
+use super::{Algorithm, Claims, JwtKey, TokenUse};
 
 /// The limit for a cookie with its name and attributes (RFC 6265bis §5.6). Longer tokens are not decoded.
 pub(super) const MAX_LENGTH: usize = 4096;
@@ -93,7 +93,7 @@ impl Verifier {
 
     /// `now` is Unix time in seconds. There is no leeway: signer and verifier must agree on the time, or the caller
     /// adjusts `now`.
-    pub fn verify(&self, use_: Use, token: &str, now: i64) -> Result<Claims, Refusal> {
+    pub fn verify(&self, use_: TokenUse, token: &str, now: i64) -> Result<Claims, Refusal> {
         if token.len() > MAX_LENGTH {
             return Err(Refusal::Malformed);
         }
@@ -145,7 +145,7 @@ pub(super) fn decoded(part: &str) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Compares media types: the prefix `application/` is optional and case does not matter (RFC 7515 §4.1.9).
-fn is_type(typ: &str, use_: Use) -> bool {
+fn is_type(typ: &str, use_: TokenUse) -> bool {
     let lower = typ.to_ascii_lowercase();
     lower.strip_prefix("application/").unwrap_or(&lower) == use_.typ()
 }

@@ -11,7 +11,7 @@ use super::figures::{CheckCost, CheckKind, Cost, Operation, OperationCost, RowWr
 use super::instances::{Instances, TIME_LIMIT};
 use super::stopwatch::whole_seconds;
 use crate::db::{Fault, Refusable as _};
-use crate::lab::jwt::{Algorithm, Use, Verifier};
+use crate::lab::jwt::{Algorithm, TokenUse, Verifier};
 use crate::lab::{DenyList, Lab, Run, Service, Subject, queries};
 use latchkey_sessions::{Owner as _, SessionTx, Store};
 
@@ -206,7 +206,7 @@ impl Lab {
         let ((access, _), log_in) =
             counting(change, |change| self.issue_recording(change, &run, family, listed))?;
         let (_, check) = counting(change, |change| {
-            let claims = verifier.verify(Use::Access, &access, run.token_time()).map_err(Fault::bug)?;
+            let claims = verifier.verify(TokenUse::Access, &access, run.token_time()).map_err(Fault::bug)?;
             let id = claims.jti.parse().map_err(Fault::bug)?;
             if listed {
                 queries::denied_at(change, id)?;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::figures::{Spread, Stopwatch};
 use super::instances::{Instances, TIME_LIMIT};
 use crate::db::Fault;
-use crate::lab::jwt::{Claims, Refusal, Use, Verifier};
+use crate::lab::jwt::{Claims, Refusal, TokenUse, Verifier};
 use crate::lab::{DenyList, Lab, Run, Service, Subject, queries};
 use latchkey_sessions::{Handle, Key, Store};
 
@@ -107,7 +107,7 @@ impl Lab {
         now: i64,
     ) -> Result<Round, Fault> {
         let StopwatchTarget { key, handle, family, token } = target;
-        let claims = verifier.verify(Use::Access, &token, now).map_err(Fault::bug)?;
+        let claims = verifier.verify(TokenUse::Access, &token, now).map_err(Fault::bug)?;
         verify_expiry(verifier, &token, &claims)?;
         for instance in [revoking, other] {
             if instance.find(&key).await?.is_none() {
@@ -123,7 +123,7 @@ impl Lab {
             let committing = revoking
                 .write(move |change| {
                     sessions.revoke(change, handle, Some(principal))?;
-                    queries::deny(change, run, Some(family), &[Use::Access, Use::Refresh])?;
+                    queries::deny(change, run, Some(family), &[TokenUse::Access, TokenUse::Refresh])?;
                     Ok(Instant::now())
                 })
                 .await?;
@@ -163,7 +163,7 @@ impl Lab {
         now: i64,
         deny_list: DenyList,
     ) -> Result<bool, Fault> {
-        let Ok(claims) = verifier.verify(Use::Access, token, now) else { return Ok(false) };
+        let Ok(claims) = verifier.verify(TokenUse::Access, token, now) else { return Ok(false) };
         if deny_list != DenyList::Database {
             return Ok(true);
         }
@@ -196,8 +196,8 @@ async fn check_repeatedly(
 
 /// Makes sure that the token is valid until the second `exp`, and invalid in that second.
 fn verify_expiry(verifier: &Verifier, token: &str, claims: &Claims) -> Result<(), Fault> {
-    let before = verifier.verify(Use::Access, token, claims.exp - 1);
-    let then = verifier.verify(Use::Access, token, claims.exp);
+    let before = verifier.verify(TokenUse::Access, token, claims.exp - 1);
+    let then = verifier.verify(TokenUse::Access, token, claims.exp);
     match (before, then) {
         (Ok(_), Err(Refusal::Expired { .. })) => Ok(()),
         _ => Err(Fault::Bug("a token does not expire when its claim says".into())),

@@ -1,6 +1,6 @@
 //! Credentials of the lab with one defect each: every one is refused, for the right reason.
 
-use latchkey::lab::jwt::{self, Algorithm, Claims, JwtKey, Use};
+use latchkey::lab::jwt::{self, Algorithm, Claims, JwtKey, TokenUse};
 use latchkey::secret::Secret;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -40,7 +40,7 @@ async fn a_token_with_one_defect_is_refused_for_that_defect() {
         change(&mut claims, now);
         claims
     };
-    let sign = |key: &JwtKey, claims: &Claims| jwt::sign(key, Use::Access, claims).unwrap();
+    let sign = |key: &JwtKey, claims: &Claims| jwt::sign(key, TokenUse::Access, claims).unwrap();
     let [header, body, signature] = held.split('.').collect::<Vec<_>>()[..] else { panic!("{held}") };
     let none = latchkey::secret::encode(br#"{"typ":"at+jwt","alg":"none","kid":"lab-eddsa-1"}"#);
     let richer = latchkey::secret::encode(payload(&held).to_string().replace("member", "admin").as_bytes());

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use latchkey::lab::jwt::{self, Algorithm, Claims, JwtKey, Use, Verifier};
+use latchkey::lab::jwt::{self, Algorithm, Claims, JwtKey, TokenUse, Verifier};
 use latchkey::web::routes::{self, Method, Route};
 use reqwest::header::LOCATION;
 use serde_json::Value;
@@ -27,9 +27,9 @@ fn tokens(app: &TestApp, person: &Person) -> [String; 2] {
     };
     [Algorithm::Hs256, Algorithm::EdDsa].map(|algorithm| {
         let key = JwtKey::new(algorithm, "lab", &[7; 32]);
-        let token = jwt::sign(&key, Use::Access, &claims).expect("a token");
+        let token = jwt::sign(&key, TokenUse::Access, &claims).expect("a token");
         let verifier = Verifier::new(algorithm, vec![key.public()], &app.origin, &app.origin);
-        assert_eq!(verifier.verify(Use::Access, &token, now), Ok(claims.clone()));
+        assert_eq!(verifier.verify(TokenUse::Access, &token, now), Ok(claims.clone()));
         token
     })
 }

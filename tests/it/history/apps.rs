@@ -81,10 +81,12 @@ impl Actor {
         }
     }
 
-    /// Requests a page of the app with one of the keys, at any instance.
+    /// Requests a page of the app, half of the time with the newest key, at any instance.
     pub async fn use_app(&mut self) {
-        if !self.apps.is_empty() {
-            let held = self.apps[self.rng.below(self.apps.len())].clone();
+        let (kept, newest) = (self.apps.len(), self.rng.below(2) == 0);
+        if kept > 0 {
+            let at = if newest { kept - 1 } else { self.rng.below(kept) };
+            let held = self.apps[at].clone();
             let origin = self.anywhere();
             self.world.look_at_app(&held, &origin).await;
         }
