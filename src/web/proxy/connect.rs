@@ -1,5 +1,6 @@
 //! Opens a connection to an upstream.
 
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,10 +42,11 @@ async fn connected(
         // An address that does not answer leaves time for the others.
         let others = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
         let until = now + deadline.duration_since(now) / others;
-        match timeout_at(until, TcpStream::connect(address)).await {
-            Ok(Ok(tcp)) => return secured(tcp, upstream, shared).await,
-            Ok(Err(error)) => failed = ProxyError::Unreachable(format!("{address}: {error}")),
-            Err(_) => failed = ProxyError::ConnectTimeout,
+        let connected = timeout_at(until, TcpStream::connect(address)).await;
+        match connected.map_err(io::Error::from).flatten() {
+            Ok(tcp) => return secured(tcp, upstream, shared).await,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => failed = ProxyError::ConnectTimeout,
+            Err(error) => failed = ProxyError::Unreachable(format!("{address}: {error}")),
         }
     }
     Err(failed)
