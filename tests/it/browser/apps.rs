@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use latchkey::apps::{Access, PathMatch, Rule, RulePath};
+use serde_json::json;
 
 use crate::front::support::{Wiki, register};
 use crate::support::app::{Person, TestApp};
@@ -141,6 +142,10 @@ async fn a_passkey_leads_into_an_app() {
     let (wiki, ada) = (wiki(&app).await, app.ada().await);
     let chrome = Chrome::open(&app.origin).await;
     chrome.add_authenticator().await;
+    // Autofill has its own test.
+    let silent =
+        json!({"source": "PublicKeyCredential.isConditionalMediationAvailable = async () => false;"});
+    chrome.cdp("Page.addScriptToEvaluateOnNewDocument", silent).await;
     log_in_at_portal(&chrome, &ada).await;
     chrome.go("/account/security").await;
     chrome.press("Add a passkey").await;
