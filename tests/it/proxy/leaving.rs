@@ -121,7 +121,8 @@ fn events_arrive_one_by_one() {
     let upstream = Upstream::scripted(move |_, stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n");
         while let Ok(number) = asked.lock().expect("one script").recv() {
-            let _ = write!(stream, "data: {number}\n\n");
+            // In one piece: several writes may arrive as several chunks.
+            let _ = stream.write_all(format!("data: {number}\n\n").as_bytes());
         }
         After::Close
     });
