@@ -101,7 +101,8 @@ async fn arrived(visit: &Visit<'_>, head: &RequestHead, body: Payload) -> Arrive
         method: head.method.to_string(),
         target: visit.path_and_query().to_owned(),
         host: head.headers.get(header::HOST).map(text).unwrap_or_default(),
-        body: length(body).await,
+        // Behind the head of a request for another protocol, there is no body that ends.
+        body: if head.headers.contains_key(header::UPGRADE) { 0 } else { length(body).await },
         upgrade: head.headers.get(header::UPGRADE).map(text),
         cookies: cookie_names(&head.headers),
         seen: observed(head, visit.shared),

@@ -95,7 +95,7 @@ async fn a_role_that_owns_nothing_serves_everything_people_do_and_cannot_touch_t
         .says("database.rights", "ok", "and no more")
         .says("database.migrations", "ok", "")
         .says("database.listen", "ok", "notifications arrive")
-        .says("sessions.instances", "ok", "1 instances")
+        .says("sessions.instances", "ok", "1 instance,")
         .says("audit.trail", "ok", "");
     running.stop(nix::sys::signal::Signal::SIGTERM).await;
 

@@ -65,7 +65,7 @@ async fn proxies_in_front_that_break_an_app_are_found() {
             },
             "app.cache",
             "warning",
-            "arrives as \"public\"",
+            "arrives as",
         ),
         (
             "adds-a-prefix",
@@ -124,7 +124,7 @@ async fn proxies_in_front_that_break_an_app_are_found() {
             Faults { response: |head| with(&head, "Access-Control-Allow-Origin: *"), ..healthy },
             "app.preflight",
             "problem",
-            "a proxy allows \"*\"",
+            "a proxy allows",
         ),
         (
             "has-login-pages",
@@ -289,7 +289,9 @@ async fn an_instance_without_a_listener_says_that_it_does_not_proxy() {
     assert!(!running.log().iter().any(|line| line.contains("requests for apps")), "there is no app yet");
     drop(running);
     let origin = format!("http://wiki.localhost:{}", latchkey.port);
-    latchkey.run(&["app", "add", "wiki", "--upstream", "http://127.0.0.1:9", "--origin", &origin]).well();
+    let added =
+        latchkey.run(&["app", "add", "wiki", "--upstream", "http://127.0.0.1:9", "--origin", &origin]);
+    assert_eq!(added.code, Some(0), "{}", added.err);
     let running = latchkey.serve_ready().await;
     running.logged("requests for apps are answered with 503").await;
     let found = look(&latchkey, &origin);
