@@ -37,6 +37,9 @@ const CRATES: [&str; 3] = ["db", "local-postgres", "sessions"];
 
 const LONGEST_FILE: usize = 400;
 
+/// What diesel prints.
+const GENERATED: [&str; 2] = ["db/schema.rs", "crates/sessions/schema.rs"];
+
 struct Source {
     /// The path below `src`, such as `web/form.rs`, or `crates/sessions/store.rs` for a crate.
     path: String,
@@ -281,8 +284,11 @@ fn only_the_settings_read_the_environment_and_only_the_clockwork_waits() {
 #[test]
 fn every_file_says_first_what_it_is() {
     for source in sources() {
-        let generated = ["db/schema.rs", "crates/sessions/schema.rs"].contains(&source.path.as_str());
-        assert!(generated || source.text.starts_with("//! "), "src/{} does not begin with //!", source.path);
+        assert!(
+            GENERATED.contains(&source.path.as_str()) || source.text.starts_with("//! "),
+            "src/{} does not begin with //!",
+            source.path
+        );
     }
     for file in
         files_below(&root().join("tests")).iter().filter(|file| file.extension().is_some_and(|e| e == "rs"))
@@ -296,7 +302,11 @@ fn every_file_says_first_what_it_is() {
 fn no_file_is_too_long_to_read() {
     for source in sources() {
         let lines = source.text.lines().count();
-        assert!(lines <= LONGEST_FILE, "src/{} has {lines} lines", source.path);
+        assert!(
+            lines <= LONGEST_FILE || GENERATED.contains(&source.path.as_str()),
+            "src/{} has {lines} lines",
+            source.path
+        );
     }
 }
 

@@ -83,7 +83,7 @@ fn a_command_that_is_wrong_says_what_to_change() {
     let run = |arguments: &str| latchkey.run(&arguments.split(' ').collect::<Vec<_>>());
     for (arguments, said) in [
         ("app show wiki", "there is no app"),
-        ("app add Wiki --upstream http://a --origin https://a.example", "lower-case"),
+        ("app add Wiki --upstream http://a --origin https://a.example", "a to z"),
         ("app add wiki --upstream http://u:p@a --origin https://a.example", "user name"),
         ("app add wiki --upstream http://a", "address"),
         ("app add wiki --upstream http://a --origin http://a.example", "https"),
@@ -96,7 +96,7 @@ fn a_command_that_is_wrong_says_what_to_change() {
         ("app add wiki --upstream http://a --origin https://a.example --allow user:eve@example.org", "eve"),
         ("app apply /nonexistent", "/nonexistent"),
         ("group join staff ada@example.org", "there is no user"),
-        ("group add Staff", "lower-case"),
+        ("group add Staff", "a to z"),
     ] {
         assert!(error(run(arguments)).contains(said), "{arguments}: {}", run(arguments).err);
     }
