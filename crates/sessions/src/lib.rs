@@ -72,6 +72,7 @@ mod lists;
 mod load;
 mod locks;
 mod message;
+mod observe;
 mod observer;
 mod open;
 mod open_scoped_key;

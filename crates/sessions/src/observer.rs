@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Owner, Principal, Store};
+use super::Principal;
 
 /// What may have changed in the database.
 #[derive(Clone, Copy, Debug)]
@@ -34,35 +34,7 @@ impl Observers {
         observers.iter().for_each(|observer| observer.invalidated(changes));
     }
 
-    fn add(&self, observer: Arc<dyn Observer>) {
+    pub(crate) fn add(&self, observer: Arc<dyn Observer>) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(observer);
-    }
-}
-
-impl<O: Owner> Store<O> {
-    /// Tells `observer` of every change from now on. What it caches is valid only while [`Store::lease_moment`] returns
-    /// a moment: without a lease no change is received, and none waits for this instance.
-    ///
-    /// ```no_run
-    /// # fn example(store: latchkey_sessions::Store) {
-    /// use std::sync::Arc;
-    /// use std::sync::atomic::{AtomicU64, Ordering};
-    /// use latchkey_sessions::{Changes, Observer};
-    ///
-    /// /// Counts up with each change: what was computed at another count is computed again.
-    /// #[derive(Default)]
-    /// struct Epoch(AtomicU64);
-    ///
-    /// impl Observer for Epoch {
-    ///     fn invalidated(&self, _: Changes<'_>) {
-    ///         self.0.fetch_add(1, Ordering::SeqCst);
-    ///     }
-    /// }
-    ///
-    /// store.observe(Arc::new(Epoch::default()));
-    /// # }
-    /// ```
-    pub fn observe(&self, observer: Arc<dyn Observer>) {
-        self.shared.observers.add(observer);
     }
 }

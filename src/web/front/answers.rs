@@ -14,7 +14,7 @@ use crate::web::copy::front::{self, FrontCode};
 use crate::web::proxy::ProxyError;
 
 /// Why a request is not passed on to the app.
-pub struct Refusal<'r> {
+pub struct FrontRefusal<'r> {
     pub answer: Answer,
     pub trace: Trace,
     pub asked: &'r AccessRequest<'r>,
@@ -24,7 +24,7 @@ pub struct Refusal<'r> {
 /// How many seconds to wait before the same request can succeed.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-pub fn refuse(visit: &Visit<'_>, refusal: &Refusal<'_>) -> HttpResponse {
+pub fn refuse(visit: &Visit<'_>, refusal: &FrontRefusal<'_>) -> HttpResponse {
     let mut response = match (refusal.answer, refusal.asked.kind) {
         (Answer::LogIn, kind) => log_in(visit, kind),
         (Answer::Confirm { .. }, kind) => confirm(visit, kind),
@@ -111,7 +111,12 @@ pub fn can_set_up(code: FrontCode) -> bool {
     matches!(code, FrontCode::SecondFactorMissing | FrontCode::PasskeyMissing)
 }
 
-fn forbidden(visit: &Visit<'_>, refusal: &Refusal<'_>, code: FrontCode, kind: RequestKind) -> HttpResponse {
+fn forbidden(
+    visit: &Visit<'_>,
+    refusal: &FrontRefusal<'_>,
+    code: FrontCode,
+    kind: RequestKind,
+) -> HttpResponse {
     if let Answer::Misconfigured(why) = refusal.answer {
         tracing::warn!(app = visit.app.slug.as_str(), why = ?why, "front.misconfigured");
     }

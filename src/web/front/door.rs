@@ -16,7 +16,7 @@ use latchkey_sessions::{ScopedSession, Use};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::answers::{self, Refusal};
+use super::answers::{self, FrontRefusal};
 use super::visit::{RESERVED, Visit};
 use super::{echo, handoff, host, leave, page};
 use crate::apps::{
@@ -236,7 +236,7 @@ async fn judge(visit: &Visit<'_>, log: &mut LogFields) -> Result<Verdict, Fault>
     }
     Ok(Verdict::Refuse(answers::refuse(
         visit,
-        &Refusal { answer, trace, asked: &asked, caller: caller.as_ref() },
+        &FrontRefusal { answer, trace, asked: &asked, caller: caller.as_ref() },
     )))
 }
 
