@@ -125,7 +125,7 @@ fn of_rule(rule: &Rule, caller: Option<&Caller<'_>>) -> Answer {
         Access::Open => return Answer::Pass { identity: true, open: true },
         Access::SignedIn => true,
         Access::Listed(list) => {
-            list.users.iter().any(|user| *user == caller.user)
+            list.users.contains(&caller.user)
                 || caller.groups.iter().any(|group| list.groups.contains(group))
                 || (list.role == Some(Role::Member))
                 || (list.role == Some(Role::Admin) && caller.role == Role::Admin)

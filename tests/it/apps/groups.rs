@@ -61,7 +61,7 @@ async fn a_user_joins_and_leaves_once_and_each_is_an_event_about_the_user() {
     let found = groups.find(&staff).await.unwrap().unwrap();
     assert_eq!((found.row.members, found.members.len()), (1, 1));
     assert_eq!(found.members[0].added_by.as_deref(), Some("Grace Hopper"));
-    assert_eq!(groups.of_user(user).await.unwrap(), [staff.clone()]);
+    assert_eq!(groups.of_user(user).await.unwrap(), std::slice::from_ref(&staff));
     assert!(groups.leave(None, &staff, user, Client::operator()).await.unwrap());
     assert!(!groups.leave(None, &staff, user, Client::operator()).await.unwrap());
     assert_eq!((app.events("group.joined"), app.events("group.left")), (1, 1));

@@ -41,7 +41,7 @@ pub async fn refusal_of(accounts: &Accounts, before: &App, after: App) -> AppRef
 }
 
 pub fn refused<R>(outcome: Result<(), Failed<R>>) -> R {
-    outcome.split().expect("no fault").err().expect("a refusal")
+    outcome.split().expect("no fault").expect_err("a refusal")
 }
 
 /// The detail of the newest event with this action.
