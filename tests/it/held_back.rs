@@ -134,9 +134,9 @@ fn aimed_at(app: &TestApp, row: &Route, victim: &Person, browser: &Browser) -> (
     let path: Vec<&str> =
         row.path.split('/').map(|part| if part.starts_with('{') { &*id } else { part }).collect();
     let typed = |name: &&str| match *name {
-        "email" => "&email=eve%40example.org",
-        "role" => "&role=admin",
-        _ => "&name=Eve",
+        "email" => "&email=eve%40example.org".to_owned(),
+        "role" => "&role=admin".to_owned(),
+        name => format!("&{name}=Eve"),
     };
     let fields: String = row.texts.iter().map(typed).collect();
     let body = if row.face == Face::Json {
