@@ -11,7 +11,8 @@ pub struct Network {
     prefix: u8,
 }
 
-/// The text is neither an IP address nor a network, or bits after its prefix are not zero.
+/// The text is neither an IP address nor a network, bits after its prefix are not zero, or it is an IPv4 network that is
+/// written in IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidNetwork;
 
@@ -27,6 +28,10 @@ impl FromStr for Network {
             None => (text, Some(None)),
         };
         let address: IpAddr = address.parse().map_err(|_| InvalidNetwork)?;
+        // Clients with such an address count as IPv4 clients, so no client would ever be in this network.
+        if address.to_canonical() != address {
+            return Err(InvalidNetwork);
+        }
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.ok_or(InvalidNetwork)?.unwrap_or(bits);
         if prefix > bits || masked(address, prefix) != address {
@@ -91,9 +96,19 @@ mod tests {
 
     #[test]
     fn a_network_has_no_bits_behind_its_prefix() {
-        for bad in
-            ["10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0", "::1/64", "::/129", "any", ""]
-        {
+        for bad in [
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0",
+            "::1/64",
+            "::/129",
+            "any",
+            "",
+            "::ffff:10.0.0.0/104",
+            "::ffff:10.0.0.7",
+        ] {
             assert_eq!(bad.parse::<Network>(), Err(InvalidNetwork), "{bad}");
         }
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// Why a path has no single meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,28 @@ pub fn canonical(raw: &str) -> Result<Cow<'_, [u8]>, AmbiguousPath> {
             _ => {}
         }
     }
-    Ok(percent_decode_str(raw).into())
+    let decoded: Cow<'_, [u8]> = percent_decode_str(raw).into();
+    check_text(&decoded)?;
+    Ok(decoded)
+}
+
+/// Refuses bytes that some decoders read as another character: overlong and other malformed UTF-8 (RFC 3629 §10), and
+/// characters that a compatible normalization (Unicode's NFKC) turns into a separator or a dot segment.
+fn check_text(decoded: &[u8]) -> Result<(), AmbiguousPath> {
+    if decoded.is_ascii() {
+        return Ok(());
+    }
+    let text = str::from_utf8(decoded).map_err(|_| AmbiguousPath::BrokenEscape)?;
+    for segment in text.split('/') {
+        let normalized: String = segment.nfkc().collect();
+        if normalized.contains(['/', '\\']) {
+            return Err(AmbiguousPath::HiddenSeparator);
+        }
+        if matches!(normalized.as_str(), "." | "..") {
+            return Err(AmbiguousPath::DotSegment);
+        }
+    }
+    Ok(())
 }
 
 /// The byte of an escape at the beginning of `text`.

@@ -106,6 +106,22 @@ fn a_path_of_a_rule_is_read_as_it_is_shown() {
     assert_eq!(RulePath::parse(&format!("/{}", "x".repeat(1024))), Err(InvalidRulePath::TooLong));
 }
 
+#[test]
+fn what_a_lenient_decoder_reads_as_a_separator_or_as_dots_is_refused() {
+    for (raw, why) in [
+        ("/public/%c0%ae%c0%ae/admin", AmbiguousPath::BrokenEscape),
+        ("/public%c0%afadmin", AmbiguousPath::BrokenEscape),
+        ("/%ff", AmbiguousPath::BrokenEscape),
+        ("/public%ef%bc%8fadmin", AmbiguousPath::HiddenSeparator),
+        ("/public%ef%bc%bcadmin", AmbiguousPath::HiddenSeparator),
+        ("/public/%ef%bc%8e%ef%bc%8e/admin", AmbiguousPath::DotSegment),
+        ("/public/%e2%80%a5/admin", AmbiguousPath::DotSegment),
+    ] {
+        assert_eq!(canonical(raw), Err(why), "{raw}");
+    }
+    assert_eq!(canonical("/caf%C3%A9").as_deref(), Ok("/caf\u{e9}".as_bytes()));
+}
+
 /// The ways in which servers turn a path into the name of a resource. Each is found in some server.
 fn readings(raw: &str) -> Vec<Vec<u8>> {
     let decoded = |path: &[u8]| percent_decode(path).collect::<Vec<u8>>();
