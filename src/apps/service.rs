@@ -43,8 +43,9 @@ impl Apps {
 
     /// Whether an app is known to be at this `Host`, without asking the database. Says who may answer a probe, not who gets
     /// in.
-    pub fn has_known_host(&self, host: &str) -> bool {
-        self.snapshots.latest().is_some_and(|snapshot| snapshot.by_host(host).is_some())
+    /// `None`: this instance has not read the apps yet.
+    pub fn is_known_host(&self, host: &str) -> Option<bool> {
+        self.snapshots.latest().map(|snapshot| snapshot.by_host(host).is_some())
     }
 
     /// All apps: from memory while this instance has a lease, from the database otherwise.

@@ -59,11 +59,6 @@ impl FrontDoor {
     async fn choose(&self, request: Request) -> Routed {
         let apps = &self.shared.accounts.apps;
         let host = host::named(request.head());
-        // Neither may wait for the database: a platform restarts instances whose probes are not answered.
-        let is_probe = PROBES.contains(&request.path()) && !host.is_ok_and(|host| apps.has_known_host(host));
-        if is_probe || host.is_ok_and(|host| self.names_portal(host)) {
-            return Routed::Portal(request);
-        }
         let snapshot = apps.snapshot().await;
         let found = match (&snapshot, host) {
             (Ok(snapshot), Ok(host)) => snapshot.by_host(host).cloned(),
@@ -71,7 +66,11 @@ impl FrontDoor {
         };
         let is_portals = match &found {
             Some(_) => doctor::is_question(&self.shared, request.head()),
-            None => snapshot.as_ref().is_ok_and(|all| all.is_empty()),
+            None => match &snapshot {
+                Ok(snapshot) => snapshot.is_empty(),
+                // The portal says that the database is away, unless an app was at this host.
+                Err(_) => host.is_ok_and(|host| apps.is_known_host(host) == Some(false)),
+            },
         };
         if is_portals {
             return Routed::Portal(request);
@@ -258,9 +257,16 @@ fn has_body(headers: &HeaderMap) -> bool {
 }
 
 impl Front for FrontDoor {
+    /// By name or, for probes, by path. Neither may wait for the database: a platform restarts instances whose probes are
+    /// not answered.
     fn is_portal(&self, head: &RequestHead) -> bool {
-        let host = head.headers.get(header::HOST).map(|host| host.as_bytes());
-        host == Some(self.shared.authority.as_bytes()) && head.uri.authority().is_none()
+        let sent = head.headers.get(header::HOST).map(|host| host.as_bytes());
+        if sent == Some(self.shared.authority.as_bytes()) && head.uri.authority().is_none() {
+            return true;
+        }
+        let host = host::named(head);
+        let is_apps = || host.is_ok_and(|host| self.shared.accounts.apps.is_known_host(host) == Some(true));
+        host.is_ok_and(|host| self.names_portal(host)) || PROBES.contains(&head.uri.path()) && !is_apps()
     }
 
     fn route(self: Rc<Self>, request: Request) -> LocalBoxFuture<'static, Routed> {

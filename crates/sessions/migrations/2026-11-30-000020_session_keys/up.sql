@@ -26,8 +26,12 @@ BEGIN
     IF current_setting('latchkey.everybody', true) = 'yes' THEN
         PERFORM pg_notify('latchkey', '*');
     ELSE
-        PERFORM pg_notify('latchkey', principal::text) FROM sessions
-            WHERE handle = OLD.session AND revoked_at IS NULL AND expires_at > now() - interval '1 hour';
+        -- Qualified, because delete_session_keys() has a search path of its own.
+        EXECUTE format(
+            'SELECT pg_notify(''latchkey'', principal::text) FROM %I.sessions
+             WHERE handle = $1 AND revoked_at IS NULL AND expires_at > now() - interval ''1 hour''',
+            TG_TABLE_SCHEMA
+        ) USING OLD.session;
     END IF;
     RETURN NULL;
 END $$;
@@ -44,10 +48,12 @@ CREATE TRIGGER announce_delete AFTER DELETE ON session_keys FOR EACH ROW EXECUTE
 CREATE TRIGGER announce_truncate AFTER TRUNCATE ON session_keys EXECUTE FUNCTION announce_everything();
 
 -- A session can end in several ways, including by hand and by older program versions. Its keys always end with it, even
--- if the role that ends it has no rights on this table yet.
-CREATE FUNCTION delete_session_keys() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+-- if the role that ends it has no rights on this table yet. The function runs as the owner of the tables, so it must not
+-- find a table of that role in their place: PostgreSQL searches pg_temp first unless it is named.
+CREATE FUNCTION delete_session_keys() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    DELETE FROM session_keys WHERE session = NEW.handle;
+    EXECUTE format('DELETE FROM %I.session_keys WHERE session = $1', TG_TABLE_SCHEMA) USING NEW.handle;
     RETURN NULL;
 END $$;
 
