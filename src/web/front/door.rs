@@ -82,31 +82,34 @@ impl FrontDoor {
         let span = tracing::info_span!("request", id, trace);
         let method = request.method().clone();
         let slug = found.as_ref().map(|app| app.slug.clone());
-        async move {
-            let mut log = LogFields::default();
-            let answering = self.answer(request, snapshot, found, &id, &mut log);
-            // A panic ends this response, not the process (ASVS 5.0 16.5.4).
-            let response = AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
-                tracing::error!(why = "the front door panicked", "fault");
-                whole(page::problem(FrontCode::Fault, None, None, &id))
-            });
-            let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-            let app = slug.as_ref().map_or("-", |slug| slug.as_str());
-            let [mut session, mut principal] = [Uuid::encode_buffer(); 2];
-            let session = log.session.map(|id| &*id.hyphenated().encode_lower(&mut session));
-            let principal = log.principal.map(|id| &*id.hyphenated().encode_lower(&mut principal));
-            tracing::info!(
-                method = method.as_str(),
-                app,
-                status = response.status().as_u16(),
-                took_us,
-                session,
-                principal,
-                "served"
-            );
-            Routed::Answered(response)
-        }
-        .instrument(span)
+        // Boxed by itself: a request that goes on to the portal never needs its memory.
+        Box::pin(
+            async move {
+                let mut log = LogFields::default();
+                let answering = self.answer(request, snapshot, found, &id, &mut log);
+                // A panic ends this response, not the process (ASVS 5.0 16.5.4).
+                let response = AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
+                    tracing::error!(why = "the front door panicked", "fault");
+                    whole(page::problem(FrontCode::Fault, None, None, &id))
+                });
+                let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+                let app = slug.as_ref().map_or("-", |slug| slug.as_str());
+                let [mut session, mut principal] = [Uuid::encode_buffer(); 2];
+                let session = log.session.map(|id| &*id.hyphenated().encode_lower(&mut session));
+                let principal = log.principal.map(|id| &*id.hyphenated().encode_lower(&mut principal));
+                tracing::info!(
+                    method = method.as_str(),
+                    app,
+                    status = response.status().as_u16(),
+                    took_us,
+                    session,
+                    principal,
+                    "served"
+                );
+                Routed::Answered(response)
+            }
+            .instrument(span),
+        )
         .await
     }
 
