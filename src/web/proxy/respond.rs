@@ -17,7 +17,7 @@ use super::error::ProxyError;
 use super::limits::LARGE_RESPONSE;
 use super::response_headers::{self, ResponseFacts};
 use super::shared::Counted;
-use crate::apps::AppOrigin;
+use crate::apps::{AppOrigin, Upstream};
 use crate::web::http::server::ClientConnection;
 
 /// The request that a response answers, and its connections.
@@ -27,7 +27,7 @@ pub struct Answered<'a> {
     /// The response is not for everyone.
     pub is_private: bool,
     pub app_origin: &'a AppOrigin,
-    pub upstream_origin: &'a str,
+    pub upstream: &'a Upstream,
     pub idle: Duration,
     pub client: Option<ClientConnection>,
     pub in_flight: Counted,
@@ -46,9 +46,8 @@ pub fn to_client(
     check_framing(&parts.headers)?;
     let facts = ResponseFacts {
         is_private: answered.is_private,
-        app_origin: &answered.app_origin.to_string(),
-        app_host: answered.app_origin.host(),
-        upstream_origin: answered.upstream_origin,
+        app_origin: answered.app_origin,
+        upstream: answered.upstream,
     };
     let headers = response_headers::returned(&parts.headers, &facts)?;
     let mut out = Response::new(status);

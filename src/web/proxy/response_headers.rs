@@ -5,6 +5,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use super::error::ProxyError;
 use super::hop_by_hop::{NamedByConnection, is_hop_by_hop};
 use super::our_cookies;
+use crate::apps::{AppOrigin, Upstream};
 
 /// If `Connection` could remove these, the response would change its meaning.
 const PROTECTED: &[&str] = &["content-length", "content-type", "set-cookie", "cache-control"];
@@ -14,10 +15,8 @@ pub struct ResponseFacts<'a> {
     /// The response is for one user, or for some networks, alone.
     pub is_private: bool,
     /// The origin of the app, as browsers know it.
-    pub app_origin: &'a str,
-    pub app_host: &'a str,
-    /// The origin of the upstream, as we know it.
-    pub upstream_origin: &'a str,
+    pub app_origin: &'a AppOrigin,
+    pub upstream: &'a Upstream,
 }
 
 /// The upstream's headers, without those that are for Latchkey or that affect more than the app, with the length of the
@@ -36,7 +35,7 @@ pub fn returned(sent: &hyper::HeaderMap, facts: &ResponseFacts<'_>) -> Result<He
         let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| invalid())?;
         match name {
             "set-cookie" if our_cookies::sets_ours(&value) => {}
-            "set-cookie" => out.append(known, our_cookies::for_host(value, facts.app_host)),
+            "set-cookie" => out.append(known, our_cookies::for_host(value, facts.app_origin.host())),
             "clear-site-data" => {
                 if let Some(value) = without_cookies(&value) {
                     out.append(known, value);
@@ -89,10 +88,11 @@ fn without_cookies(value: &HeaderValue) -> Option<HeaderValue> {
 /// Names the app's origin instead of the upstream's, which browsers do not know. Any other location stays.
 fn relocated(value: HeaderValue, facts: &ResponseFacts<'_>) -> HeaderValue {
     let moved = value.to_str().ok().and_then(|location| {
-        let at = facts.upstream_origin.len();
+        let upstream = facts.upstream.to_string();
+        let at = upstream.len();
         let (origin, rest) = (location.get(..at)?, location.get(at..)?);
         let ends = rest.is_empty() || rest.starts_with(['/', '?', '#']);
-        (ends && origin.eq_ignore_ascii_case(facts.upstream_origin))
+        (ends && origin.eq_ignore_ascii_case(&upstream))
             .then(|| HeaderValue::from_str(&format!("{}{rest}", facts.app_origin)).ok())?
     });
     moved.unwrap_or(value)

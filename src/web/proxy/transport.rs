@@ -74,7 +74,7 @@ impl Transport {
                 source,
                 is_private: identity.is_some() || depends_on_network(app),
                 app_origin: client.origin,
-                upstream_origin: &upstream.to_string(),
+                upstream,
                 idle: app.limits.idle,
                 client: connection,
                 in_flight,

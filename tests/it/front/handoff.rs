@@ -71,8 +71,7 @@ async fn the_code_dies_at_its_first_presentation_right_or_wrong() {
     let wiki = wiki(&app).await;
     let ada = app.ada().await;
     let mut user = User::logged_in(&app, &wiki, &ada).await;
-    let go = path_of(&user.at_app.get("/.latchkey/in?to=%2F").await);
-    let enter = path_of(&user.portal.get(&go).await);
+    let (go, enter) = user.code().await;
 
     // A thief who read the code has another state.
     let mut thief = Browser::new(&wiki.origin);
@@ -96,8 +95,7 @@ async fn a_code_is_worth_nothing_without_a_state_or_when_it_is_old() {
     let wiki = wiki(&app).await;
     let ada = app.ada().await;
     let mut user = User::logged_in(&app, &wiki, &ada).await;
-    let go = path_of(&user.at_app.get("/.latchkey/in?to=%2F").await);
-    let enter = path_of(&user.portal.get(&go).await);
+    let (_, enter) = user.code().await;
     let mut without = Browser::new(&wiki.origin);
     let before = app.dump();
     let refused = without.get(&enter).await;
@@ -155,8 +153,7 @@ async fn a_session_that_ends_between_the_two_redirects_gets_no_key() {
     let wiki = wiki(&app).await;
     let ada = app.ada().await;
     let mut user = User::logged_in(&app, &wiki, &ada).await;
-    let go = path_of(&user.at_app.get("/.latchkey/in?to=%2F").await);
-    let enter = path_of(&user.portal.get(&go).await);
+    let (_, enter) = user.code().await;
     user.portal.get("/home").await.is(200);
     user.portal.post("/logout", &[]).await.is(303);
     user.at_app.get(&enter).await.is(400).is_error("code-used");
@@ -274,8 +271,7 @@ async fn an_open_handoff_is_one_of_at_most_thirty() {
     let wiki = wiki(&app).await;
     let ada = app.ada().await;
     let mut user = User::logged_in(&app, &wiki, &ada).await;
-    let go = path_of(&user.at_app.get("/.latchkey/in?to=%2F").await);
-    let first = path_of(&user.portal.get(&go).await);
+    let (go, first) = user.code().await;
     let mut last = String::new();
     for _ in 0..30 {
         last = path_of(&user.portal.get(&go).await);

@@ -59,6 +59,14 @@ impl User {
         user
     }
 
+    /// Begins a handoff to the start page of the app. Returns the portal's part of it, `/go/…`, and where that leads:
+    /// `/.latchkey/enter` with a code.
+    pub async fn code(&mut self) -> (String, String) {
+        let go = path_of(&self.at_app.get("/.latchkey/in?to=%2F").await);
+        let enter = path_of(&self.portal.get(&go).await);
+        (go, enter)
+    }
+
     /// Opens `path` of the app and follows the handoff to its end.
     pub async fn enter(&mut self, path: &str) -> Answer {
         let first = self.at_app.get(path).await;

@@ -1,16 +1,20 @@
 //! The rules for responses, by example and for any response.
 
+use std::sync::LazyLock;
+
 use hyper::header::{HeaderName as SentName, HeaderValue as SentValue};
 use proptest::prelude::*;
 
 use super::*;
 
-const FACTS: ResponseFacts<'static> = ResponseFacts {
-    is_private: true,
-    app_origin: "https://wiki.example.org",
-    app_host: "wiki.example.org",
-    upstream_origin: "http://10.0.0.7:3000",
-};
+static ORIGINS: LazyLock<(AppOrigin, Upstream)> = LazyLock::new(|| {
+    let app = AppOrigin::parse("https://wiki.example.org").expect("an origin");
+    (app, Upstream::parse("http://10.0.0.7:3000", None).expect("an upstream"))
+});
+
+fn facts() -> ResponseFacts<'static> {
+    ResponseFacts { is_private: true, app_origin: &ORIGINS.0, upstream: &ORIGINS.1 }
+}
 
 fn passed_back(facts: &ResponseFacts<'_>, sent: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut headers = hyper::HeaderMap::new();
@@ -31,7 +35,7 @@ fn value(sent: (&str, &str), facts: &ResponseFacts<'_>) -> Option<String> {
 #[test]
 fn cookies_of_the_app_arrive_and_ours_cannot_be_set() {
     let out = passed_back(
-        &FACTS,
+        &facts(),
         &[
             ("Set-Cookie", "a=1"),
             ("Set-Cookie", "__Host-latchkey-app=x; Path=/; Secure"),
@@ -47,7 +51,7 @@ fn cookies_of_the_app_arrive_and_ours_cannot_be_set() {
 #[test]
 fn instructions_to_other_proxies_are_dropped() {
     let out = passed_back(
-        &FACTS,
+        &facts(),
         &[
             ("X-Accel-Redirect", "/secret"),
             ("X-Accel-Expires", "600"),
@@ -77,7 +81,7 @@ fn an_app_cannot_clear_the_cookies_of_the_portal() {
         ("\"cache\", \"storage\"", Some("\"cache\", \"storage\"")),
         ("\"*\"", Some("\"cache\", \"storage\", \"executionContexts\"")),
     ] {
-        assert_eq!(value(("Clear-Site-Data", sent), &FACTS).as_deref(), kept, "{sent}");
+        assert_eq!(value(("Clear-Site-Data", sent), &facts()).as_deref(), kept, "{sent}");
     }
 }
 
@@ -92,13 +96,13 @@ fn a_response_for_one_user_is_private() {
         ("public, no-store", "public, no-store"),
         ("", "private"),
     ] {
-        assert_eq!(value(("Cache-Control", sent), &FACTS).as_deref(), Some(kept), "{sent}");
+        assert_eq!(value(("Cache-Control", sent), &facts()).as_deref(), Some(kept), "{sent}");
     }
-    assert!(passed_back(&FACTS, &[]).contains(&("cache-control".into(), "private".into())));
+    assert!(passed_back(&facts(), &[]).contains(&("cache-control".into(), "private".into())));
     for cache in ["Surrogate-Control", "CDN-Cache-Control", "Netlify-CDN-Cache-Control", "Edge-Control"] {
-        assert_eq!(value((cache, "max-age=9"), &FACTS), None, "{cache}");
+        assert_eq!(value((cache, "max-age=9"), &facts()), None, "{cache}");
     }
-    let visitor = ResponseFacts { is_private: false, ..FACTS };
+    let visitor = ResponseFacts { is_private: false, ..facts() };
     assert_eq!(value(("Cache-Control", "public"), &visitor).as_deref(), Some("public"));
     assert_eq!(value(("Surrogate-Control", "max-age=9"), &visitor).as_deref(), Some("max-age=9"));
 }
@@ -114,7 +118,7 @@ fn only_a_location_at_the_upstreams_own_origin_changes() {
         ("/relative", "/relative"),
         ("https://other.example.org/", "https://other.example.org/"),
     ] {
-        assert_eq!(value(("Location", sent), &FACTS).as_deref(), Some(kept), "{sent}");
+        assert_eq!(value(("Location", sent), &facts()).as_deref(), Some(kept), "{sent}");
     }
 }
 
@@ -133,7 +137,7 @@ proptest! {
         ),
     ) {
         let sent: Vec<(&str, &str)> = sent.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let out = passed_back(&FACTS, &sent);
+        let out = passed_back(&facts(), &sent);
         let mut cache = String::new();
         for (name, value) in &out {
             prop_assert!(!is_hop_by_hop(name) && name != "alt-svc" && name != "x-accel-redirect", "{}", name);
