@@ -109,7 +109,7 @@ impl App {
 }
 
 /// The name in a `Host` header, without the port.
-pub(super) fn host_name(host: &str) -> &str {
+pub fn host_name(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,

@@ -1,8 +1,8 @@
 //! Lists the apps that a user has entered, and leaves one from the list of sessions.
 
 use crate::apps::app::App;
+use crate::apps::entries::record_left;
 use crate::apps::service::Apps;
-use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::db::Fault;
 use crate::identity::{Client, LiveUser};
 use latchkey_sessions::{Handle, ScopedKeyRecord};
@@ -36,10 +36,7 @@ impl Apps {
                 {
                     return Ok(false);
                 }
-                NewEvent::by_owner(AuditAction::AppLeft, live.owner.id, &client)
-                    .session(session)
-                    .data(&EventDetail::app(slug.as_str()))
-                    .write(tx)?;
+                record_left(tx, &live, session, &slug, &client)?;
                 Ok(true)
             })
             .await

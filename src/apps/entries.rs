@@ -1,7 +1,7 @@
 //! Entries: the codes with which a session of the portal gets a key for the origin of an app. A code works once, for a
 //! minute, in the browser that asked for it.
 
-use latchkey_sessions::{Handle, Key};
+use latchkey_sessions::{Handle, Key, SessionTx};
 use subtle::ConstantTimeEq as _;
 
 use crate::apps::app::App;
@@ -103,14 +103,25 @@ impl Apps {
         let (store, id, slug) = (self.sessions.clone(), app.id, app.slug.clone());
         self.sessions
             .write(move |tx| {
-                if !store.end_scoped_key(tx, &key, id.0)? {
-                    return Ok(());
+                if store.end_scoped_key(tx, &key, id.0)? {
+                    record_left(tx, &live, live.record.handle, &slug, &client)?;
                 }
-                NewEvent::by_owner(AuditAction::AppLeft, live.owner.id, &client)
-                    .session(live.record.handle)
-                    .data(&EventDetail::app(slug.as_str()))
-                    .write(tx)
+                Ok(())
             })
             .await
     }
+}
+
+/// Records that `live` has left an app with the keys of `session`.
+pub(super) fn record_left(
+    tx: &mut SessionTx<'_>,
+    live: &LiveUser,
+    session: Handle,
+    app: &Slug,
+    client: &Client,
+) -> Result<(), Fault> {
+    NewEvent::by_owner(AuditAction::AppLeft, live.owner.id, client)
+        .session(session)
+        .data(&EventDetail::app(app.as_str()))
+        .write(tx)
 }

@@ -36,7 +36,7 @@ mod upstream;
 mod user_lookup;
 
 pub use answer::{Answer, NotAllowed, Skipped, Trace, UnknownAddress};
-pub use app::{App, AppLimits};
+pub use app::{App, AppLimits, host_name};
 pub use app_refusal::{AppRefusal, AppWarning, FileRefusal, RuleRefusal};
 pub use apply::{Applied, ApplyOptions};
 pub use caller::Caller;

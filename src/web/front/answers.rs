@@ -148,6 +148,15 @@ fn wants_page(kind: RequestKind) -> bool {
     matches!(kind, RequestKind::Navigation | RequestKind::Form | RequestKind::Frame)
 }
 
+/// A page or a problem document that says no more than its code.
+fn plain(code: FrontCode, app: Option<&App>, kind: RequestKind, id: &str) -> HttpResponse {
+    if wants_page(kind) {
+        page::page(code, app, PageContent::default(), id)
+    } else {
+        page::problem(code, None, None, id)
+    }
+}
+
 /// Scripts of the sites that the app trusts may read why a request was refused (Fetch §3.2).
 fn allow_cors(visit: &Visit<'_>, asked: &AccessRequest<'_>, response: &mut HttpResponse) {
     let Some(origin) = asked.origin else { return };
@@ -160,14 +169,10 @@ fn allow_cors(visit: &Visit<'_>, asked: &AccessRequest<'_>, response: &mut HttpR
     }
 }
 
-/// Without its database, an instance lets nobody in.
+/// Without its database, an instance refuses every request.
 pub fn unavailable(fault: &Fault, kind: RequestKind, id: &str) -> HttpResponse {
     let code = if matches!(fault, Fault::Bug(_)) { FrontCode::Fault } else { FrontCode::Unavailable };
-    let mut response = if wants_page(kind) {
-        page::page(code, None, PageContent::default(), id)
-    } else {
-        page::problem(code, None, None, id)
-    };
+    let mut response = plain(code, None, kind, id);
     if code == FrontCode::Unavailable {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     }
@@ -192,11 +197,7 @@ pub fn no_response(app: &App, kind: RequestKind, error: &ProxyError, id: &str) -
     if error.status().is_server_error() && code != FrontCode::NoUpgrade {
         tracing::warn!(app = app.slug.as_str(), why = %error, "the upstream gave no answer");
     }
-    let mut response = if wants_page(kind) {
-        page::page(code, Some(app), PageContent::default(), id)
-    } else {
-        page::problem(code, None, None, id)
-    };
+    let mut response = plain(code, Some(app), kind, id);
     let headers = response.headers_mut();
     if code == FrontCode::Busy {
         headers.insert(header::RETRY_AFTER, RETRY_AFTER);

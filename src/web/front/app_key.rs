@@ -4,7 +4,7 @@
 //! key and user, so that we know whose key it was without naming the user: when another user enters the app in the same
 //! browser, what the first one left in it is cleared. The row of a dead key cannot tell.
 
-use actix_web::cookie::{Cookie, SameSite, time};
+use actix_web::cookie::{Cookie, time};
 use actix_web::http::header::HeaderMap;
 use latchkey_sessions::Key;
 
@@ -125,10 +125,5 @@ pub fn removal(origin: &AppOrigin) -> Cookie<'static> {
 }
 
 fn host_cookie(origin: &AppOrigin, name: &'static str, value: String) -> Cookie<'static> {
-    Cookie::build(name, value)
-        .path("/")
-        .http_only(true)
-        .secure(origin.is_https())
-        .same_site(SameSite::Lax)
-        .finish()
+    cookies::for_host(name.to_owned(), value, origin.is_https()).finish()
 }

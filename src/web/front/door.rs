@@ -20,13 +20,13 @@ use super::answers::{self, FrontRefusal};
 use super::visit::{RESERVED, Visit};
 use super::{echo, handoff, host, leave, page};
 use crate::apps::{
-    AccessRequest, Answer, App, AppSnapshot, Caller, RequestHeaders, RequestKind, decide, is_safe,
+    AccessRequest, Answer, App, AppSnapshot, Caller, RequestHeaders, RequestKind, decide, host_name, is_safe,
 };
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::identity::{Client, User};
-use crate::secret;
 use crate::web::copy::front::FrontCode;
+use crate::web::http::request_layer::{log_fault, new_request_id};
 use crate::web::http::server::{ClientConnection, Front, Routed};
 use crate::web::http::shared::Shared;
 use crate::web::http::{client_address, traceparent};
@@ -49,11 +49,7 @@ impl FrontDoor {
 
     /// Whether the host is the portal's, in any spelling and on any port. No app may use the portal's host.
     fn names_portal(&self, host: &str) -> bool {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
-        };
-        name.eq_ignore_ascii_case(self.shared.public.host())
+        host_name(host).eq_ignore_ascii_case(self.shared.public.host())
     }
 
     async fn choose(&self, request: Request) -> Routed {
@@ -76,8 +72,7 @@ impl FrontDoor {
             return Routed::Portal(request);
         }
         let begun = Instant::now();
-        let id =
-            secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into());
+        let id = new_request_id();
         let trace = traceparent::named(request.headers()).map(tracing::field::display);
         let span = tracing::info_span!("request", id, trace);
         let method = request.method().clone();
@@ -121,24 +116,16 @@ impl FrontDoor {
         id: &str,
         log: &mut LogFields,
     ) -> Response<BoxBody> {
-        let Some(app) = found else {
-            return whole(self.no_app(&request, snapshot.err(), id));
-        };
-        let kind = kind_of(request.head());
-        match self.serve(request, &app, id, log).await {
-            Ok(response) => response,
-            Err(fault) => {
-                log_fault(&fault);
-                whole(answers::unavailable(&fault, kind, id))
-            }
+        match found {
+            Some(app) => self.serve(request, &app, id, log).await,
+            None => whole(self.no_app(&request, snapshot.err(), id)),
         }
     }
 
     /// The answer to a request whose host belongs to no app, or that names no host.
     fn no_app(&self, request: &Request, fault: Option<Fault>, id: &str) -> HttpResponse {
         if let Some(fault) = fault {
-            log_fault(&fault);
-            return answers::unavailable(&fault, kind_of(request.head()), id);
+            return failed(&fault, request.head(), id);
         }
         match host::named(request.head()) {
             Ok(host) => {
@@ -157,9 +144,9 @@ impl FrontDoor {
         app: &Arc<App>,
         id: &str,
         log: &mut LogFields,
-    ) -> Result<Response<BoxBody>, Fault> {
+    ) -> Response<BoxBody> {
         let Some(origin) = host::named(request.head()).ok().and_then(|host| app.origin_at(host)) else {
-            return Ok(whole(page::problem(FrontCode::BadRequest, None, None, id)));
+            return whole(page::problem(FrontCode::BadRequest, None, None, id));
         };
         let address = client_address::of_head(request.head(), self.shared.trusted_hops);
         let asked = app_question::asked(&self.shared.secret, request.head(), origin);
@@ -173,20 +160,23 @@ impl FrontDoor {
         let visit =
             Visit { shared: &self.shared, app, origin, method, uri, headers, client: &client, address, id };
         if let Some(body) = body {
-            let Some(pretend) = asked else { return ours(&visit, body).await.map(whole) };
+            let Some(pretend) = asked else {
+                return whole(ours(&visit, body).await.unwrap_or_else(|fault| failed(&fault, head, id)));
+            };
             let transport = &self.transport;
             let asks = echo::DoctorAsks { pretend, head, body, connection, transport };
-            return Ok(echo::answer(&visit, asks).await);
+            return echo::answer(&visit, asks).await;
         }
         // Without a listener, this instance would keep passing requests on after their session has ended.
         if !self.shared.can_proxy {
             let fault =
                 Fault::Unavailable("the session cache is off, so there is no invalidation listener".into());
-            return Ok(whole(answers::unavailable(&fault, kind_of(request.head()), id)));
+            return whole(answers::unavailable(&fault, kind_of(head), id));
         }
-        let (found, kind) = match judge(&visit, log).await? {
-            Verdict::Pass { found, kind } => (found, kind),
-            Verdict::Refuse(response) => return Ok(whole(response)),
+        let (found, kind) = match judge(&visit, log).await {
+            Ok(Verdict::Pass { found, kind }) => (found, kind),
+            Ok(Verdict::Refuse(response)) => return whole(response),
+            Err(fault) => return whole(failed(&fault, head, id)),
         };
         let user = found.as_ref().map(|scoped| &scoped.live.owner);
         let user_id = user.map(|user| user.id.to_string()).unwrap_or_default();
@@ -200,7 +190,7 @@ impl FrontDoor {
         });
         let facts = ClientFacts { address, origin };
         let sent = self.transport.forward(app, request, identity.as_ref(), &facts).await;
-        Ok(sent.unwrap_or_else(|error| whole(answers::no_response(app, kind, &error, id))))
+        sent.unwrap_or_else(|error| whole(answers::no_response(app, kind, &error, id)))
     }
 }
 
@@ -329,11 +319,9 @@ pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
-fn log_fault(fault: &Fault) {
-    match fault {
-        Fault::Bug(why) => tracing::error!(%why, "fault"),
-        fault => tracing::warn!(why = %fault, "fault"),
-    }
+fn failed(fault: &Fault, head: &RequestHead, id: &str) -> HttpResponse {
+    log_fault(fault);
+    answers::unavailable(fault, kind_of(head), id)
 }
 
 fn whole(response: HttpResponse) -> Response<BoxBody> {

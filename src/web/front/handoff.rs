@@ -16,6 +16,7 @@ use crate::apps::{EnterRefusal, EntryAttempt};
 use crate::db::{Fault, Refusable as _};
 use crate::secret;
 use crate::web::copy::front::{self, FrontCode};
+use crate::web::http::cookies;
 
 /// GET `/.latchkey/in`: redirects to the portal. A browser that already has a live key gets a page instead. Otherwise,
 /// if a proxy does not pass the key on, it would be redirected again and again.
@@ -38,7 +39,7 @@ pub async fn begin(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
         if fresh { "&fresh=1" } else { "" },
     ));
     let mut response = page::redirect(StatusCode::FOUND, &portal);
-    set_cookie(&mut response, &app_key::state_cookie(visit.origin, &state));
+    cookies::append(response.headers_mut(), &app_key::state_cookie(visit.origin, &state));
     Ok(response)
 }
 
@@ -71,10 +72,8 @@ pub async fn enter(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
         clear_site(visit, &mut response);
     }
     let keep_for = entered.remember.then(|| visit.shared.accounts.sessions().policy().absolute(true));
-    set_cookie(
-        &mut response,
-        &app_key::key_cookie(secret, visit.origin, &entered.key, entered.user, keep_for),
-    );
+    let key = app_key::key_cookie(secret, visit.origin, &entered.key, entered.user, keep_for);
+    cookies::append(response.headers_mut(), &key);
     Ok(response)
 }
 
@@ -89,8 +88,7 @@ async fn has_live_key(visit: &Visit<'_>) -> Result<bool, Fault> {
 }
 
 /// Removes what the app left in this browser for another user: its cache and storage, and the cookies that the operator
-/// named. The other cookies stay, because clearing them would also affect other hosts of the
-/// domain.
+/// named. The other cookies stay, because clearing them would also affect other hosts of the domain.
 pub fn clear_site(visit: &Visit<'_>, response: &mut HttpResponse) {
     let what = HeaderValue::from_static("\"cache\", \"storage\"");
     response.headers_mut().insert(header::CLEAR_SITE_DATA, what);
@@ -98,13 +96,6 @@ pub fn clear_site(visit: &Visit<'_>, response: &mut HttpResponse) {
         let mut cookie =
             Cookie::build(name.to_owned(), "").path("/").secure(visit.origin.is_https()).finish();
         cookie.make_removal();
-        set_cookie(response, &cookie);
-    }
-}
-
-pub fn set_cookie(response: &mut HttpResponse, cookie: &Cookie<'_>) {
-    // Cannot fail: names are checked when they are configured, and values are ours.
-    if let Ok(value) = HeaderValue::from_str(&cookie.encoded().to_string()) {
-        response.headers_mut().append(header::SET_COOKIE, value);
+        cookies::append(response.headers_mut(), &cookie);
     }
 }

@@ -10,13 +10,13 @@ use futures_util::StreamExt as _;
 use latchkey_sessions::Use;
 
 use super::app_key::{self, PresentedAppKey};
-use super::handoff::{clear_site, set_cookie};
+use super::handoff::clear_site;
 use super::page::{PageButton, PageContent, PageLink};
 use super::visit::Visit;
 use crate::db::Fault;
 use crate::secret;
 use crate::web::copy::front::{self, FrontCode};
-use crate::web::http::urlencoded;
+use crate::web::http::{cookies, urlencoded};
 
 const PURPOSE: &str = "app-leave";
 
@@ -67,7 +67,7 @@ async fn submit(visit: &Visit<'_>, body: Payload) -> Result<HttpResponse, Fault>
         visit.shared.accounts.apps.leave(scoped.live, key, visit.app, client).await?;
     }
     let mut response = left(visit);
-    set_cookie(&mut response, &app_key::removal(visit.origin));
+    cookies::append(response.headers_mut(), &app_key::removal(visit.origin));
     clear_site(visit, &mut response);
     Ok(response)
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::mem;
 
-use actix_web::cookie::Cookie;
+use actix_web::cookie::{Cookie, CookieBuilder, SameSite};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use memchr::{memchr, memchr_iter};
 use percent_encoding::percent_decode;
@@ -63,6 +63,20 @@ fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     memchr_iter(b';', line).chain([line.len()]).map(move |end| &line[mem::replace(&mut start, end + 1)..end])
 }
 
+/// Sets one more cookie.
+pub fn append(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
+    // Cannot fail: names are ours or were checked when they were configured, and values are encoded.
+    if let Ok(header) = HeaderValue::from_str(&cookie.encoded().to_string()) {
+        headers.append(header::SET_COOKIE, header);
+    }
+}
+
+/// A cookie for the whole host, until the browser closes. Scripts cannot read it, and other sites cannot make the browser
+/// send it with a form.
+pub fn for_host(name: String, value: String, secure: bool) -> CookieBuilder<'static> {
+    Cookie::build(name, value).path("/").http_only(true).secure(secure).same_site(SameSite::Lax)
+}
+
 /// The cookies of the response; for a repeated name the last one wins.
 #[derive(Default)]
 pub struct OutgoingCookies(Vec<Cookie<'static>>);
@@ -80,10 +94,7 @@ impl OutgoingCookies {
 
     pub fn write_to(&self, headers: &mut HeaderMap) {
         for cookie in &self.0 {
-            // Cannot fail: the names are ours and the values are encoded.
-            if let Ok(header) = HeaderValue::from_str(&cookie.encoded().to_string()) {
-                headers.append(header::SET_COOKIE, header);
-            }
+            append(headers, cookie);
         }
     }
 }

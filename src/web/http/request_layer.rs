@@ -48,7 +48,7 @@ pub async fn request_layer(
     let begun = Instant::now();
     let shared = Shared::of(arrived.request()).map_err(Error::from)?.clone();
     warn_about_proxy(&arrived, &shared);
-    let id = secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into());
+    let id = new_request_id();
     let trace = traceparent::named(arrived.headers()).map(tracing::field::display);
     let span = tracing::info_span!("request", id, trace);
     let state = Rc::new(RequestState::new(id));
@@ -77,7 +77,7 @@ pub async fn request_layer(
         let refusal = error.and_then(|error| error.as_error::<Error>()?.refusal()).or(state.refusal.get());
         shared.requests.count(&method, route, response.status(), refusal, begun.elapsed());
         if let Some(error) = error {
-            log_fault(error);
+            log_error(error);
             let failed = FailedRequest {
                 shared: &shared,
                 state: &state,
@@ -119,11 +119,22 @@ fn warn_about_proxy(arrived: &ServiceRequest, shared: &Shared) {
     );
 }
 
-/// Faults are logged here and nowhere else.
-fn log_fault(error: &actix_web::Error) {
+/// Identifies a request in the log and on error pages.
+pub fn new_request_id() -> String {
+    secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into())
+}
+
+/// Logs a fault of a request. The layer that answers the request calls this, and no other code.
+pub fn log_fault(fault: &Fault) {
+    match fault {
+        Fault::Bug(why) => tracing::error!(%why, "fault"),
+        fault => tracing::warn!(why = %fault, "fault"),
+    }
+}
+
+fn log_error(error: &actix_web::Error) {
     match error.as_error::<Error>() {
-        Some(Error::Fault(Fault::Bug(why))) => tracing::error!(%why, "fault"),
-        Some(Error::Fault(fault)) => tracing::warn!(why = %fault, "fault"),
+        Some(Error::Fault(fault)) => log_fault(fault),
         Some(_) => {}
         None if error.as_response_error().status_code().is_server_error() => {
             tracing::error!(why = %error, "fault")

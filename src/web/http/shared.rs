@@ -4,11 +4,11 @@
 use std::sync::atomic::AtomicBool;
 
 use actix_web::HttpRequest;
-use actix_web::cookie::{Cookie, CookieBuilder, SameSite};
+use actix_web::cookie::{Cookie, CookieBuilder};
 use actix_web::web::Data;
 
-use super::headers;
 use super::request_counts::RequestCounts;
+use super::{cookies, headers};
 use crate::accounts::Accounts;
 use crate::config::{Origin, SessionLimits, Settings, Span, Switch, Transport};
 use crate::db::Fault;
@@ -131,14 +131,9 @@ impl Shared {
         }
     }
 
-    /// A cookie for the whole site, until the browser closes. Scripts cannot read it, and other sites cannot make the
-    /// browser send it with a form.
+    /// See [`cookies::for_host`].
     pub(in crate::web) fn cookie(&self, name: &str, value: String) -> CookieBuilder<'static> {
-        Cookie::build(name.to_owned(), value)
-            .path("/")
-            .http_only(true)
-            .secure(self.public.is_secure())
-            .same_site(SameSite::Lax)
+        cookies::for_host(name.to_owned(), value, self.public.is_secure())
     }
 
     /// Removes one of our cookies from the browser.

@@ -16,10 +16,10 @@ use crate::web::front;
 use crate::web::http::error::Error;
 use crate::web::http::path::{BySlug, Path};
 use crate::web::http::request_state::RequestState;
-use crate::web::http::{client_address, flash, return_to};
+use crate::web::http::{client_address, flash};
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
-use crate::web::session::guard::Visitor;
+use crate::web::session::guard::{Visitor, way_back};
 
 #[derive(Template)]
 #[template(path = "go/slug.html")]
@@ -46,16 +46,14 @@ pub async fn to_app(
     ctx: RequestContext,
     path: Path<BySlug>,
 ) -> Result<HttpResponse, Error> {
-    let here = ctx.request.uri().path_and_query().map(|path| path.as_str());
-    let next = || here.and_then(return_to::safe).map(str::to_owned);
     if !is_navigation(&ctx.request) {
         return Err(Error::CrossSite);
     }
-    let Some(live) = visitor.session else { return Err(Error::LogIn { next: next() }) };
+    let Some(live) = visitor.session else { return Err(Error::LogIn { next: way_back(&ctx.request) }) };
     let snapshot = ctx.accounts().apps.snapshot().await?;
     let app = snapshot.by_slug(&path.0.slug).filter(|app| app.enabled).ok_or(Error::NotFound)?;
     if ctx.query("fresh") == "1" && app.shortest_fresh().is_some_and(|fresh| !live.confirmed_within(fresh)) {
-        return Err(Error::Confirm { next: next() });
+        return Err(Error::Confirm { next: way_back(&ctx.request) });
     }
     let state = ctx.query("state");
     if state.is_empty() {
@@ -113,10 +111,7 @@ fn refusal(
         decide(app, &asked, Some(&Caller::of(live, live.record.confirmed_at)), live.moment());
     let code = match answer {
         Answer::Pass { .. } | Answer::LogIn => return Ok(None),
-        Answer::Confirm { .. } => {
-            let here = ctx.request.uri().path_and_query().map(|path| path.as_str());
-            return Err(Error::Confirm { next: here.and_then(return_to::safe).map(str::to_owned) });
-        }
+        Answer::Confirm { .. } => return Err(Error::Confirm { next: way_back(&ctx.request) }),
         answer => front::code_of(answer),
     };
     let template = GoRefusedPage {

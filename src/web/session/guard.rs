@@ -97,7 +97,7 @@ fn confirm_window(limits: &SessionLimits, kind: GuardKind) -> Option<Duration> {
 }
 
 /// The path of this page; for a form, that of the page it was sent from.
-fn way_back(request: &HttpRequest) -> Option<String> {
+pub fn way_back(request: &HttpRequest) -> Option<String> {
     if request.method().is_safe() {
         let here = request.uri().path_and_query()?.as_str();
         return return_to::safe(here).filter(|path| *path != "/home").map(str::to_owned);
