@@ -71,7 +71,7 @@ pub struct Trace {
 
 /// Why a rule was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Skipped {
+pub enum RuleMismatch {
     Method,
     Path,
     Network,

@@ -1,7 +1,9 @@
 //! The user who sent a request, as `decide` needs them.
 
 use crate::db::time::Moment;
-use crate::identity::{EnrolledFactors, GroupName, LiveUser, LoginMethod, Role, User, UserId};
+use crate::identity::{
+    EnrolledFactors, GroupName, LiveUser, LoginMethod, Role, User, UserId, UserSession as _,
+};
 
 /// The user of a live session.
 #[derive(Clone, Copy, Debug)]
@@ -21,13 +23,13 @@ pub struct Caller<'a> {
 
 impl<'a> Caller<'a> {
     /// A user who proved their identity at `proved_at`, for a decision about a request that is not sent.
-    pub fn now(user: &'a User, method: LoginMethod, proved_at: Moment) -> Self {
-        Self { method: Some(method), ..Self::with(user, proved_at) }
+    pub fn now(id: UserId, user: &'a User, method: LoginMethod, proved_at: Moment) -> Self {
+        Self { method: Some(method), ..Self::with(id, user, proved_at) }
     }
 
-    fn with(user: &'a User, proved_at: Moment) -> Self {
+    fn with(id: UserId, user: &'a User, proved_at: Moment) -> Self {
         Self {
-            user: user.id,
+            user: id,
             email: user.email(),
             name: user.name(),
             role: user.role,
@@ -40,6 +42,9 @@ impl<'a> Caller<'a> {
 
     /// * `proved_at`: the time that the app key records.
     pub fn of(live: &'a LiveUser, proved_at: Moment) -> Self {
-        Self { method: LoginMethod::parse(&live.record.factor), ..Self::with(&live.owner, proved_at) }
+        Self {
+            method: LoginMethod::parse(&live.record.factor),
+            ..Self::with(live.user_id(), &live.owner, proved_at)
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::apps::answer::{Answer, NotAllowed, Skipped, Trace, UnknownAddress};
+use crate::apps::answer::{Answer, NotAllowed, RuleMismatch, Trace, UnknownAddress};
 use crate::apps::app::App;
 use crate::apps::caller::Caller;
 use crate::apps::choices::RequiredFactor;
@@ -20,16 +20,16 @@ pub fn decide(
     caller: Option<&Caller<'_>>,
     now: Moment,
 ) -> (Answer, Trace) {
-    traced(app, request, caller, now, |_, _| {})
+    decide_with_trace(app, request, caller, now, |_, _| {})
 }
 
 /// Like [`decide`], and calls `skipped` with each rule before the one that decided, and why it was skipped.
-pub fn traced(
+pub fn decide_with_trace(
     app: &App,
     request: &AccessRequest<'_>,
     caller: Option<&Caller<'_>>,
     now: Moment,
-    mut skipped: impl FnMut(usize, Skipped),
+    mut skipped: impl FnMut(usize, RuleMismatch),
 ) -> (Answer, Trace) {
     let (answer, rule) = match path_of(app, request) {
         _ if !app.enabled => (Answer::UnknownApp, None),
@@ -81,7 +81,7 @@ fn by_rules(
     path: &[u8],
     caller: Option<&Caller<'_>>,
     now: Moment,
-    skipped: &mut impl FnMut(usize, Skipped),
+    skipped: &mut impl FnMut(usize, RuleMismatch),
 ) -> (Answer, Option<usize>) {
     for (at, rule) in app.rules.iter().enumerate() {
         match applies(rule, request, path, app.ignore_case) {
@@ -105,9 +105,9 @@ fn applies(
     request: &AccessRequest<'_>,
     path: &[u8],
     ignore_case: bool,
-) -> Result<Applies, Skipped> {
+) -> Result<Applies, RuleMismatch> {
     if !rule.when.has_method(request.method) {
-        return Err(Skipped::Method);
+        return Err(RuleMismatch::Method);
     }
     let has_path = match &rule.when.path {
         PathMatch::All => true,
@@ -115,7 +115,7 @@ fn applies(
         PathMatch::Below(own) => own.is_above(path, ignore_case),
     };
     if !has_path {
-        return Err(Skipped::Path);
+        return Err(RuleMismatch::Path);
     }
     if rule.when.networks.is_empty() {
         return Ok(Applies::Yes);
@@ -124,7 +124,7 @@ fn applies(
         _ if request.client_is_doubtful => Ok(Applies::Unless(UnknownAddress::UntrustedProxy)),
         None => Ok(Applies::Unless(UnknownAddress::Missing)),
         Some(address) if rule.when.has_address(address) => Ok(Applies::Yes),
-        Some(_) => Err(Skipped::Network),
+        Some(_) => Err(RuleMismatch::Network),
     }
 }
 

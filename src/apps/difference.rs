@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::apps::app::App;
+use crate::apps::app_file_entry::AppFileEntry;
 use crate::apps::choices::AppSource;
-use crate::apps::entry::AppEntry;
 use crate::audit::{AppChange, FieldChange};
 
 /// How a file changes an app.
@@ -46,7 +46,7 @@ pub(super) fn difference(before: Option<&App>, after: Option<&App>) -> Option<Ap
 /// The fields of an app that differ from their defaults, in the format of a file. Users are ids, which reveal nothing
 /// about a user who is deleted later.
 fn fields(app: &App) -> Map<String, Value> {
-    let entry = AppEntry::of(app, &|user| user.to_string());
+    let entry = AppFileEntry::of(app, &|user| user.to_string());
     let mut fields = match serde_json::to_value(entry) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),

@@ -1,10 +1,10 @@
 //! Lists the apps that a user has entered, and leaves one from the list of sessions.
 
 use crate::apps::app::App;
-use crate::apps::entries::record_left;
+use crate::apps::handoff_codes::record_left;
 use crate::apps::service::Apps;
 use crate::db::Fault;
-use crate::identity::{Client, LiveUser};
+use crate::identity::{Client, LiveUser, UserSession as _};
 use latchkey_sessions::{Handle, ScopedKeyRecord};
 
 impl Apps {
@@ -13,7 +13,7 @@ impl Apps {
     /// # Errors
     /// Those of the database.
     pub async fn entered(&self, live: &LiveUser) -> Result<Vec<ScopedKeyRecord>, Fault> {
-        let (store, principal) = (self.sessions.clone(), live.owner.id.principal());
+        let (store, principal) = (self.sessions.clone(), live.record.principal);
         self.db.read(move |conn| store.scoped_keys(conn, principal)).await
     }
 
@@ -31,7 +31,7 @@ impl Apps {
         let (store, id, slug) = (self.sessions.clone(), app.id, app.slug.clone());
         self.sessions
             .write(move |tx| {
-                if crate::identity::queries::session_owner(tx, session)? != Some(live.owner.id)
+                if crate::identity::queries::session_owner(tx, session)? != Some(live.user_id())
                     || store.end_scoped_keys_of_session(tx, session, Some(id.0))? == 0
                 {
                     return Ok(false);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::apps::app::App;
+use crate::apps::app_file_entry::AppFileEntry;
 use crate::apps::app_refusal::{AppRefusal, FileRefusal};
-use crate::apps::entry::AppEntry;
 use crate::apps::ids::Slug;
 use crate::identity::UserId;
 
@@ -15,7 +15,7 @@ use crate::identity::UserId;
 #[serde(deny_unknown_fields)]
 pub struct AppsFile {
     #[serde(default)]
-    pub(super) apps: BTreeMap<String, AppEntry>,
+    pub(super) apps: BTreeMap<String, AppFileEntry>,
 }
 
 impl AppsFile {
@@ -36,7 +36,7 @@ impl AppsFile {
     ///
     /// * `user`: returns how to write a user.
     pub(super) fn of<'a>(apps: impl IntoIterator<Item = &'a App>, user: &dyn Fn(UserId) -> String) -> Self {
-        let entry = |app: &App| (app.slug.to_string(), AppEntry::of(app, user));
+        let entry = |app: &App| (app.slug.to_string(), AppFileEntry::of(app, user));
         Self { apps: apps.into_iter().map(entry).collect() }
     }
 

@@ -45,7 +45,7 @@ impl Apps {
 
     /// A user as sessions cache them, for a decision about a request that was not sent; `None` if there is no user with
     /// this email address, or the user is disabled.
-    pub async fn user(&self, email: &Email) -> Result<Option<User>, Fault> {
+    pub async fn user(&self, email: &Email) -> Result<Option<(UserId, User)>, Fault> {
         let key = email.key().clone();
         self.db.read(move |conn| identity::queries::user_at(conn, &key)).await
     }

@@ -6,12 +6,12 @@ use actix_web::rt;
 use crate::apps::app::App;
 use crate::apps::service::Apps;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
-use crate::identity::{Client, LiveUser};
+use crate::identity::{Client, LiveUser, UserSession as _};
 
 impl Apps {
     /// Records that `live` was refused, unless it was recorded within the last hour by this instance.
     pub fn record_refusal(&self, app: &App, live: &LiveUser, client: &Client) {
-        let user = live.owner.id;
+        let user = live.user_id();
         if !self.refusals.begin(user, app.id, live.moment()) {
             return;
         }

@@ -4,14 +4,14 @@ use diesel::pg::PgConnection;
 
 use crate::db::Fault;
 use crate::factors::{Factors, queries};
-use crate::identity::{Client, LiveUser, UserId};
+use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use crate::notices::Notice;
 
 impl Factors {
     /// Locks the user's row. `false` if the user was disabled or the session ended, for example by a reset, while the form
     /// arrived. Every change of the ways to log in calls this first.
     pub(crate) fn lock_if_live(&self, conn: &mut PgConnection, live: &LiveUser) -> Result<bool, Fault> {
-        Ok(crate::identity::queries::lock_active(conn, live.owner.id)?
+        Ok(crate::identity::queries::lock_active(conn, live.user_id())?
             && self.sessions.is_live(conn, live.record.handle)?)
     }
 

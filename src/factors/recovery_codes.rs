@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, refuse};
 use crate::factors::{Factors, base32, queries};
-use crate::identity::{Client, LiveUser, UserId};
+use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use crate::notices::AddedFactor;
 use crate::secret::{self, TokenHash};
 
@@ -78,7 +78,7 @@ impl Factors {
         replaces: Option<String>,
         client: Client,
     ) -> Result<NewRecoveryCodes, Failed<RecoveryCodesRefusal>> {
-        let (factors, user) = (self.clone(), live.owner.id);
+        let (factors, user) = (self.clone(), live.user_id());
         self.db
             .write_or_refuse(move |conn| {
                 if !factors.lock_if_live(conn, &live)? || !queries::has_second_factor(conn, user)? {
@@ -117,7 +117,7 @@ impl Factors {
         live: &LiveUser,
         shown: &[&str],
     ) -> Result<Option<Vec<String>>, Fault> {
-        let user = live.owner.id;
+        let user = live.user_id();
         let Some(hashes) =
             shown.iter().map(|code| RecoveryCodes::hash_of(user, code)).collect::<Option<Vec<_>>>()
         else {

@@ -7,7 +7,7 @@ use crate::db::Fault;
 use crate::factors::recovery_codes::code_set_name;
 use crate::factors::totp::MAX_TOTP_FAILURES;
 use crate::factors::{Factors, queries};
-use crate::identity::{LiveUser, UserId};
+use crate::identity::{LiveUser, UserId, UserSession as _};
 
 /// The second factors of a user.
 pub struct FactorStatus {
@@ -32,7 +32,7 @@ impl Factors {
 
     /// Whether a confirmation asks for a code in addition to the password (docs/decisions/second-factors.md).
     pub async fn confirmation_needs_code(&self, live: &LiveUser) -> Result<bool, Fault> {
-        let user = live.owner.id;
+        let user = live.user_id();
         self.db.read(move |conn| queries::has_second_factor(conn, user)).await
     }
 }

@@ -14,4 +14,4 @@ pub use email::{Email, EmailKey, InvalidEmail};
 pub use group_name::{GroupName, InvalidGroupName};
 pub use login_method::LoginMethod;
 pub(crate) use user::Recipient;
-pub use user::{EnrolledFactors, InvalidName, LiveUser, Name, Role, User, UserId};
+pub use user::{EnrolledFactors, InvalidName, LiveUser, Name, Role, User, UserId, UserSession};

@@ -40,7 +40,7 @@ fn session_user((user, groups, totp, passkey): SessionUser) -> Result<User, Faul
     // The database refuses other names.
     let groups = groups.iter().filter_map(|name| GroupName::parse(name).ok()).collect();
     let factors = EnrolledFactors { totp, passkey };
-    Ok(User::new(UserId(id), role, factors, &name, &email, groups))
+    Ok(User::new(role, factors, &name, &email, groups))
 }
 
 /// The user columns of a query on `users`, as [`session_user`] reads them.
@@ -66,7 +66,10 @@ pub(crate) fn live_users(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Ve
 }
 
 /// The user of a mailbox as sessions cache them; `None` if the user is disabled.
-pub(crate) fn user_at(conn: &mut PgConnection, email_key: &EmailKey) -> Result<Option<User>, Fault> {
+pub(crate) fn user_at(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+) -> Result<Option<(UserId, User)>, Fault> {
     let Some(id) = user_id(conn, email_key)? else { return Ok(None) };
     let row: Option<SessionUser> = users::table
         .filter(dsl::id.eq(id.0))
@@ -74,7 +77,7 @@ pub(crate) fn user_at(conn: &mut PgConnection, email_key: &EmailKey) -> Result<O
         .select(session_user_columns!())
         .first(conn)
         .optional()?;
-    row.map(session_user).transpose()
+    Ok(row.map(session_user).transpose()?.map(|user| (id, user)))
 }
 
 /// The email recipient for a user; `None` if the user is disabled.

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::factors::{AttemptScope, CodeRefusal};
-use crate::identity::{Client, LiveUser, LoginMethod};
+use crate::identity::{Client, LiveUser, LoginMethod, UserSession as _};
 use crate::login::{Login, queries};
 use crate::throttle::RetryAfter;
 use latchkey_sessions::Key;
@@ -71,7 +71,7 @@ impl Login {
 
     /// Writes the event about a wrong password in a session.
     pub(crate) async fn record_confirm_refused(&self, live: &LiveUser, client: Client) -> Result<(), Fault> {
-        let (user, session) = (live.owner.id, live.record.handle);
+        let (user, session) = (live.user_id(), live.record.handle);
         self.db
             .write(move |conn| {
                 NewEvent::by_owner(AuditAction::ConfirmRefused, user, &client).session(session).write(conn)

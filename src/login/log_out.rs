@@ -3,7 +3,7 @@
 use crate::audit::{AuditAction, EndedOf, EventDetail, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
-use crate::identity::{Client, LiveUser};
+use crate::identity::{Client, LiveUser, UserSession as _};
 use crate::login::Login;
 use crate::login::ended_session::ended_session_detail;
 use latchkey_sessions::{Handle, SessionRecord, SessionTx};
@@ -24,7 +24,7 @@ impl Login {
         client: &Client,
     ) -> Result<(), Fault> {
         let Some(live) = replaced else { return Ok(()) };
-        let (user, handle) = (live.owner.id, live.record.handle);
+        let (user, handle) = (live.user_id(), live.record.handle);
         let request = CleanupRequest::new(Cleanup::LogOut, user, client).by(Some(user)).session(handle);
         if self.cleaner.clean_up(tx, &request)?.sessions > 0 {
             NewEvent::by_owner(AuditAction::LoggedOut, user, client).session(handle).write(tx)?;
@@ -34,7 +34,7 @@ impl Login {
 
     /// The user's live sessions, last seen first.
     pub async fn own_sessions(&self, live: &LiveUser) -> Result<Vec<SessionRecord>, Fault> {
-        let list = self.sessions.list_of(live.owner.id.principal()).await?;
+        let list = self.sessions.list_of(live.record.principal).await?;
         Ok(list.at(live.moment()).cloned().collect())
     }
 
@@ -48,7 +48,7 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let (user, here) = (live.owner.id, live.record.handle);
+                let (user, here) = (live.user_id(), live.record.handle);
                 let kind = if handle == here { Cleanup::LogOut } else { Cleanup::EndSession };
                 crate::identity::queries::lock_user(tx, user)?;
                 let detail = ended_session_detail(&login.sessions, tx, handle, Some(here))?;
@@ -71,7 +71,7 @@ impl Login {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let (user, here) = (live.owner.id, live.record.handle);
+                let (user, here) = (live.user_id(), live.record.handle);
                 crate::identity::queries::lock_user(tx, user)?;
                 let request = CleanupRequest::new(Cleanup::EndOthers, user, &client)
                     .by(Some(user))

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, refuse};
 use crate::factors::{Assertion, BrowserBinding, PasskeyRefusal};
-use crate::identity::{Client, LiveUser, LoginMethod, UserId};
+use crate::identity::{Client, LiveUser, LoginMethod, UserId, UserSession as _};
 use crate::login::Login;
 use crate::login::counters::{HasOutcome, LoginOutcome, LoginStep};
 use crate::login::open_session::OpenedSession;
@@ -78,7 +78,7 @@ impl Login {
         assertion: Assertion,
         client: Client,
     ) -> Result<Key, Failed<PasskeyRefusal>> {
-        let (user, refused_as) = (live.owner.id, AuditAction::ConfirmRefused);
+        let (user, refused_as) = (live.user_id(), AuditAction::ConfirmRefused);
         let verified =
             self.factors.verify_passkey(Some(user), refused_as, binding, assertion, &client).await?;
         let login = self.clone();
@@ -88,7 +88,7 @@ impl Login {
                 let Some(key) = login.sessions.rotate(tx, &live, true)? else {
                     return refuse(PasskeyRefusal::SessionLost);
                 };
-                NewEvent::by_owner(AuditAction::Confirmed, live.owner.id, &client)
+                NewEvent::by_owner(AuditAction::Confirmed, live.user_id(), &client)
                     .session(live.record.handle)
                     .detail(LoginMethod::Passkey.confirmed_with())
                     .write(tx)?;

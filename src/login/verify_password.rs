@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::audit::{AuditAction, DetailReason, NewEvent};
 use crate::db::{Failed, Fault, refuse};
-use crate::identity::{Client, LiveUser, UserId};
+use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use crate::login::queries::PasswordRecord;
 use crate::login::{Login, queries};
 use crate::passwords::{Password, PasswordHash};
@@ -129,7 +129,7 @@ impl Login {
         live: &LiveUser,
         client: &Client,
     ) -> Result<(PasswordRecord, AttemptKeys), Fault> {
-        let (user, browser) = (live.owner.id, client.browser);
+        let (user, browser) = (live.user_id(), client.browser);
         let (hash, is_known_device) = self
             .db
             .read(move |conn| {

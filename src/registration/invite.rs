@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, refuse};
-use crate::identity::{Client, Email, InvalidEmail, User};
+use crate::identity::{Client, Email, InvalidEmail, UserId};
 use crate::notices::Mail;
 use crate::registration::queries::InvitationRow;
 use crate::registration::{Registration, queries};
@@ -25,7 +25,7 @@ pub struct OpenInvitation {
 }
 
 impl Registration {
-    pub async fn invite(&self, by: User, email: &str, client: Client) -> Result<(), Failed<InviteRefusal>> {
+    pub async fn invite(&self, by: UserId, email: &str, client: Client) -> Result<(), Failed<InviteRefusal>> {
         let email = match Email::parse(email) {
             Ok(email) => email,
             Err(error) => return refuse(InviteRefusal::Email(error)),
@@ -42,11 +42,10 @@ impl Registration {
                 let good_for = registration.lifetimes.invite_for;
                 let token = Token::generate().map_err(Fault::from)?;
                 queries::withdraw_invitations_of(conn, &email)?;
-                queries::insert_invitation(conn, &token, &email, by.id, good_for.std())?;
+                queries::insert_invitation(conn, &token, &email, by, good_for.std())?;
                 let link = registration.notices.mailed_link("/register", "invite", &token, good_for);
                 registration.notices.send(conn, email.as_str(), &Mail::Invitation(link), good_for.std())?;
-                let mut entry =
-                    NewEvent::by_owner(AuditAction::Invited, by.id, &client).detail(email.as_str());
+                let mut entry = NewEvent::by_owner(AuditAction::Invited, by, &client).detail(email.as_str());
                 entry.subject = None;
                 entry.write(conn)?;
                 Ok(())
@@ -55,8 +54,7 @@ impl Registration {
     }
 
     /// `false` if there is no open invitation with this id.
-    pub async fn withdraw_invitation(&self, by: &User, id: Uuid, client: Client) -> Result<bool, Fault> {
-        let by = by.id;
+    pub async fn withdraw_invitation(&self, by: UserId, id: Uuid, client: Client) -> Result<bool, Fault> {
         self.db
             .write(move |conn| {
                 let Some(email) = queries::withdraw_invitation(conn, id)? else { return Ok(false) };

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
-use crate::identity::{Client, Email, LiveUser, Recipient, UserId};
+use crate::identity::{Client, Email, LiveUser, Recipient, UserId, UserSession as _};
 use crate::notices::{LinkDetails, LinkPurpose, Mail, Notice, PendingEmail, links};
 use crate::registration::queries as registration_queries;
 use crate::secret::Token;
@@ -41,7 +41,7 @@ impl Users {
         let users = self.clone();
         self.db
             .write_or_refuse(move |conn| {
-                let user = live.owner.id;
+                let user = live.user_id();
                 let person = users.account_owner(conn, user)?;
                 if person.email == email.as_str() {
                     return refuse(ChangeEmailRefusal::Same);
@@ -71,7 +71,7 @@ impl Users {
 
     /// The pending change, for the pages.
     pub async fn pending_email_change(&self, live: &LiveUser) -> Result<Option<PendingEmail>, Fault> {
-        let user = live.owner.id;
+        let user = live.user_id();
         self.db.read(move |conn| crate::notices::queries::pending_email(conn, user)).await
     }
 
@@ -88,13 +88,13 @@ impl Users {
         let users = self.clone();
         self.db
             .write_or_refuse(move |conn| {
-                let pending = crate::notices::queries::pending_email(conn, live.owner.id)?;
+                let pending = crate::notices::queries::pending_email(conn, live.user_id())?;
                 let Some(pending) = pending else { return Ok(false) };
                 let email = Email::parse(&pending.email)
                     .map_err(|_| Fault::bug("the address of a pending change is not an email address"))?;
                 let may_mail = users.check_email_change(conn, &live, &email)?;
                 // Read again under the lock: the change may have been cancelled or confirmed meanwhile.
-                if crate::notices::queries::pending_email(conn, live.owner.id)?.is_none() {
+                if crate::notices::queries::pending_email(conn, live.user_id())?.is_none() {
                     return Ok(false);
                 }
                 let since = Some(pending.asked_at);
@@ -108,7 +108,7 @@ impl Users {
     pub async fn cancel_email_change(&self, live: LiveUser, client: Client) -> Result<bool, Fault> {
         self.db
             .write(move |conn| {
-                let user = live.owner.id;
+                let user = live.user_id();
                 crate::identity::queries::lock_user(conn, user)?;
                 if crate::notices::queries::delete_links(conn, user, &[LinkPurpose::ConfirmEmail])? == 0 {
                     return Ok(false);
@@ -134,7 +134,7 @@ impl Users {
         live: &LiveUser,
         email: &Email,
     ) -> Result<bool, Failed<ChangeEmailRefusal>> {
-        throttle::admit_mail_by_user(conn, live.owner.id, &self.throttle)
+        throttle::admit_mail_by_user(conn, live.user_id(), &self.throttle)
             .map_refusal(ChangeEmailRefusal::TooMany)?;
         let may_mail = throttle::admit_mail(conn, email.key(), &self.throttle)?;
         if !self.factors.lock_if_live(conn, live)? {
@@ -154,7 +154,7 @@ impl Users {
         may_mail: bool,
         client: &Client,
     ) -> Result<(), Fault> {
-        let user = live.owner.id;
+        let user = live.user_id();
         let since = since.map_or_else(|| queries::transaction_time(conn), Ok)?;
         let about = LinkDetails {
             session: Some(live.record.handle),

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Refusable as _, refuse};
-use crate::identity::{Client, Email, LiveUser};
+use crate::identity::{Client, Email, LiveUser, UserSession as _};
 use crate::notices::{LinkDetails, LinkPurpose, Notice};
 use crate::passwords::WeakPassword;
 use crate::throttle::{AttemptKeys, RetryAfter};
@@ -32,7 +32,7 @@ impl Users {
         new: SecretString,
         client: Client,
     ) -> Result<Key, Failed<ChangePasswordRefusal>> {
-        let user = live.owner.id;
+        let user = live.user_id();
         let owner = self.db.read(move |conn| crate::identity::queries::recipient(conn, user)).await?;
         let Some(owner) = owner else { return refuse(ChangePasswordRefusal::SessionLost) };
         let chosen = match self.passwords.choose(new.expose_secret(), &owner.name, &owner.email) {

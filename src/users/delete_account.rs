@@ -3,7 +3,7 @@
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Fault, refuse};
-use crate::identity::{Client, Email, LiveUser, UserId};
+use crate::identity::{Client, Email, LiveUser, UserId, UserSession as _};
 use crate::notices::Notice;
 use crate::users::{Users, queries};
 use latchkey_sessions::SessionTx;
@@ -28,7 +28,7 @@ impl Users {
     ) -> Result<(), Failed<DeleteAccountRefusal>> {
         let users = self.clone();
         self.sessions
-            .write_or_refuse(move |tx| users.mark_for_deletion(tx, live.owner.id, &typed, &client))
+            .write_or_refuse(move |tx| users.mark_for_deletion(tx, live.user_id(), &typed, &client))
             .await
     }
 

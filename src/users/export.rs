@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
-use crate::identity::{Client, LiveUser};
+use crate::identity::{Client, LiveUser, UserSession as _};
 use crate::users::{Users, queries};
 
 /// The format of docs/export.md. Keys may be added; existing keys keep their name and meaning.
@@ -13,7 +13,7 @@ const FORMAT: &str = "latchkey-export-1";
 impl Users {
     /// Everything stored about the user, without credentials.
     pub async fn export(&self, live: &LiveUser, client: Client) -> Result<Value, Fault> {
-        let (user, session) = (live.owner.id, live.record.handle);
+        let (user, session) = (live.user_id(), live.record.handle);
         self.db
             .write(move |conn| {
                 NewEvent::by_owner(AuditAction::Exported, user, &client).session(session).write(conn)?;

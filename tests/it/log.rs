@@ -189,10 +189,11 @@ async fn every_line_is_json_with_the_fields_that_are_documented_and_nothing_secr
     walked.line("fault");
     failed.line("a stored password hash cannot be read");
     // The user and the trace of the request: once, in the only line with a valid trace.
-    let traced: Vec<&Value> = failed.served().filter(|line| line["span"].get("trace").is_some()).collect();
-    assert_eq!(traced.len(), 1, "{traced:?}");
-    assert_eq!(traced[0]["span"]["trace"], TRACE);
-    assert_eq!(traced[0]["principal"], *ada);
+    let decide_with_trace: Vec<&Value> =
+        failed.served().filter(|line| line["span"].get("trace").is_some()).collect();
+    assert_eq!(decide_with_trace.len(), 1, "{decide_with_trace:?}");
+    assert_eq!(decide_with_trace[0]["span"]["trace"], TRACE);
+    assert_eq!(decide_with_trace[0]["principal"], *ada);
 
     let (documented, rare) = documented();
     let lines = walked.lines.iter().chain(&failed.lines);

@@ -9,7 +9,7 @@ use latchkey_db::time::Moment;
 
 use super::inner::StoreInner;
 use super::queries::ScopedKeyRow;
-use super::scoped_key::{FoundKey, KeyPlace};
+use super::scoped_key::{FoundKey, KeyScope};
 use super::{KeyHash, LiveSession, Owner, queries};
 
 /// How often a session is read again if its key changes between the two queries.
@@ -27,7 +27,7 @@ pub(super) struct Batch<O> {
 pub(super) struct ReadKey {
     /// The session's own key.
     session: KeyHash,
-    pub(super) place: Arc<KeyPlace>,
+    pub(super) place: Arc<KeyScope>,
     proved_at: Moment,
     last_seen_at: Moment,
 }
@@ -58,7 +58,7 @@ impl TryFrom<ScopedKeyRow> for (KeyHash, ReadKey) {
             return Err(Fault::Bug("the hash of a key has not 32 bytes".into()));
         };
         let ScopedKeyRow { scope, origin, proved_at, last_seen_at, .. } = row;
-        let place = Arc::new(KeyPlace { scope, origin: origin.into() });
+        let place = Arc::new(KeyScope { scope, origin: origin.into() });
         Ok((key, ReadKey { session, place, proved_at, last_seen_at }))
     }
 }

@@ -84,13 +84,13 @@ impl<E: Entry> Cache<E> {
     where
         E: Clone,
     {
-        self.look(key, E::clone)
+        self.inspect(key, E::clone)
     }
 
-    /// Calls `look` with the entry of `key`, while the lock of its shard is held.
-    pub fn look<T>(&self, key: &KeyHash, look: impl FnOnce(&E) -> T) -> Option<T> {
+    /// Passes the entry of `key` to `with` while the lock of its shard is held.
+    pub fn inspect<T>(&self, key: &KeyHash, with: impl FnOnce(&E) -> T) -> Option<T> {
         let shard = read(self.shard(key));
-        shard.position(key).map(|at| look(&shard.entries[at]))
+        shard.position(key).map(|at| with(&shard.entries[at]))
     }
 
     /// To be taken *before* reading the row that will be inserted.

@@ -54,7 +54,7 @@ impl<O: Owner> Store<O> {
         usage: Use,
     ) -> Option<Option<ScopedSession<O>>> {
         let now = self.shared.lease.now()?;
-        let (found, is_due) = self.shared.scoped_keys.look(key, |cached| {
+        let (found, is_due) = self.shared.scoped_keys.inspect(key, |cached| {
             if cached.scope() != scope {
                 return Some((None, false));
             }
@@ -79,7 +79,7 @@ impl<O: Owner> Store<O> {
         let Some(found) = found else { return Ok(None) };
         if usage == Use::Counts {
             let (now, interval) = (found.live.now, self.policy.touch_every(found.live.record.remember));
-            let noted = self.shared.scoped_keys.look(&key, |cached| cached.note_use(now, interval));
+            let noted = self.shared.scoped_keys.inspect(&key, |cached| cached.note_use(now, interval));
             // The key may not have been cached.
             if noted.unwrap_or_else(|| now.since(found.last_seen_at) >= interval) {
                 self.shared.key_touches.note(key, now);

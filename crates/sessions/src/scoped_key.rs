@@ -63,7 +63,7 @@ pub struct ScopedKeyRecord {
 
 /// The scope and origin of a key. Many users share them, so they are stored once.
 #[derive(PartialEq, Eq, Hash)]
-pub(crate) struct KeyPlace {
+pub(crate) struct KeyScope {
     pub(crate) scope: Uuid,
     pub(crate) origin: Arc<str>,
 }
@@ -72,7 +72,7 @@ pub(crate) struct KeyPlace {
 /// announced. The cache stores this value inline, without an allocation for each key.
 pub(crate) struct CachedKey<O> {
     key_hash: KeyHash,
-    place: Arc<KeyPlace>,
+    place: Arc<KeyScope>,
     /// Shared with the cache of sessions, if the session is cached there.
     session: Arc<CachedSession<O>>,
     proved_at: Moment,
@@ -83,7 +83,7 @@ pub(crate) struct CachedKey<O> {
 /// A scoped key as it was just read, with its session.
 pub(crate) struct FoundKey<O> {
     pub(crate) key_hash: KeyHash,
-    pub(crate) place: Arc<KeyPlace>,
+    pub(crate) place: Arc<KeyScope>,
     pub(crate) proved_at: Moment,
     pub(crate) last_seen_at: Moment,
     pub(crate) live: LiveSession<O>,

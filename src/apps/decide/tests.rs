@@ -330,7 +330,7 @@ fn the_trace_names_the_rule_that_decided_and_those_before_it() {
     ]);
     let mut skipped = Vec::new();
     let request = AccessRequest::navigation("/x", None);
-    let (answer, trace) = traced(&app, &request, None, NOW, |at, why| skipped.push((at, why)));
+    let (answer, trace) = decide_with_trace(&app, &request, None, NOW, |at, why| skipped.push((at, why)));
     assert_eq!((answer, trace), (Answer::LogIn, Trace { rule: Some(2), answer }));
-    assert_eq!(skipped, [(0, Skipped::Method), (1, Skipped::Path)]);
+    assert_eq!(skipped, [(0, RuleMismatch::Method), (1, RuleMismatch::Path)]);
 }

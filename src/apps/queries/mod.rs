@@ -1,6 +1,6 @@
 //! The tables of apps.
 
-pub(in crate::apps) mod entries;
+pub(in crate::apps) mod handoffs;
 mod read;
 mod rows;
 mod write;

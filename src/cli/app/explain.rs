@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::registered::find;
 use crate::accounts::Accounts;
-use crate::apps::{AccessRequest, Caller, RequestKind, is_safe, traced};
+use crate::apps::{AccessRequest, Caller, RequestKind, decide_with_trace, is_safe};
 use crate::cli::Failure;
 use crate::db::time::Moment;
 use crate::identity::{Email, EnrolledFactors, LoginMethod};
@@ -51,7 +51,7 @@ pub async fn run(accounts: &Accounts, explain: ExplainRequest) -> Result<(), Fai
     };
     // Only the age of the proof matters, and it is 0.
     let now = Moment(0);
-    let caller = user.as_ref().map(|user| Caller::now(user, best_method(user.factors), now));
+    let caller = user.as_ref().map(|(id, user)| Caller::now(*id, user, best_method(user.factors), now));
     let (mut request, raw) = match (&explain.get, &explain.post, &explain.path) {
         (Some(path), ..) => (AccessRequest::navigation("", explain.from), path),
         (_, Some(path), _) => {
@@ -71,7 +71,8 @@ pub async fn run(accounts: &Accounts, explain: ExplainRequest) -> Result<(), Fai
         request.origin = origin.as_deref();
     }
     let mut passed_over = Vec::new();
-    let (given, trace) = traced(&app, &request, caller.as_ref(), now, |at, why| passed_over.push((at, why)));
+    let (given, trace) =
+        decide_with_trace(&app, &request, caller.as_ref(), now, |at, why| passed_over.push((at, why)));
     let phrase = answer(given);
     if explain.json {
         let rule = trace.rule.map(|at| at + 1);

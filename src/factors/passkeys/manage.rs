@@ -4,7 +4,7 @@ use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::db::Fault;
 use crate::factors::passkeys::model::{Passkey, PasskeyId};
 use crate::factors::{Factors, queries};
-use crate::identity::{Client, LiveUser, Name};
+use crate::identity::{Client, LiveUser, Name, UserSession as _};
 use crate::notices::{Notice, RemovedFactor};
 
 impl Factors {
@@ -15,13 +15,13 @@ impl Factors {
 
     /// Oldest first.
     pub async fn passkeys(&self, live: &LiveUser) -> Result<Vec<Passkey>, Fault> {
-        let user = live.owner.id;
+        let user = live.user_id();
         self.db.read(move |conn| queries::passkeys_of(conn, user)).await
     }
 
     /// Whether the user can confirm with a passkey.
     pub async fn has_passkey(&self, live: &LiveUser) -> Result<bool, Fault> {
-        let user = live.owner.id;
+        let user = live.user_id();
         Ok(self.passkeys_available() && self.db.read(move |conn| queries::has_passkey(conn, user)).await?)
     }
 
@@ -33,7 +33,7 @@ impl Factors {
         name: Name,
         client: Client,
     ) -> Result<bool, Fault> {
-        let user = live.owner.id;
+        let user = live.user_id();
         self.db
             .write(move |conn| {
                 let Some(before) = queries::rename_passkey(conn, user, id, name.as_str())? else {
@@ -50,7 +50,7 @@ impl Factors {
 
     /// Refused from the commit on, even in a ceremony that has begun. `false` if the user has no such passkey.
     pub async fn remove_passkey(&self, live: LiveUser, id: PasskeyId, client: Client) -> Result<bool, Fault> {
-        let (factors, user) = (self.clone(), live.owner.id);
+        let (factors, user) = (self.clone(), live.user_id());
         self.db
             .write(move |conn| {
                 if !factors.lock_if_live(conn, &live)? {

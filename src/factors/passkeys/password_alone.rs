@@ -6,7 +6,7 @@ use crate::audit::{AuditAction, NewEvent};
 use crate::db::Fault;
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::{Factors, queries};
-use crate::identity::{Client, LiveUser, UserId};
+use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use crate::notices::{AddedFactor, Notice};
 
 /// What happens after a correct password if the user has a passkey.
@@ -50,7 +50,7 @@ impl Factors {
         let factors = self.clone();
         self.db
             .write(move |conn| {
-                let user = live.owner.id;
+                let user = live.user_id();
                 if !factors.lock_if_live(conn, &live)? || !queries::has_passkey(conn, user)? {
                     return Ok(PasskeyStepChange::Unchanged);
                 }
@@ -68,7 +68,7 @@ impl Factors {
         live: &LiveUser,
         client: &Client,
     ) -> Result<PasskeyStepChange, Fault> {
-        let user = live.owner.id;
+        let user = live.user_id();
         if !queries::end_password_alone(conn, user)? {
             return Ok(PasskeyStepChange::Unchanged);
         }
@@ -91,7 +91,7 @@ impl Factors {
         live: &LiveUser,
         client: &Client,
     ) -> Result<PasskeyStepChange, Fault> {
-        let user = live.owner.id;
+        let user = live.user_id();
         if self.has_app(conn, user)? || !queries::allow_password_alone(conn, user)? {
             return Ok(PasskeyStepChange::Unchanged);
         }

@@ -13,7 +13,7 @@ use crate::factors::passkeys::password_alone::PasskeyStep;
 use crate::factors::passkeys::responses::Attestation;
 use crate::factors::queries::CeremonyPurpose;
 use crate::factors::{Factors, queries};
-use crate::identity::{Client, LiveUser, UserId};
+use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use crate::notices::AddedFactor;
 
 /// Passkeys per user: more devices than people carry, and few enough to list.
@@ -37,7 +37,7 @@ impl Factors {
         binding: BrowserBinding,
     ) -> Result<Value, Failed<PasskeyRefusal>> {
         let webauthn = self.relying_party.webauthn()?;
-        let user = live.owner.id;
+        let user = live.user_id();
         self.db
             .write_or_refuse(move |conn| {
                 let Some(owner) = crate::identity::queries::recipient(conn, user)? else {
@@ -100,7 +100,7 @@ impl Factors {
         step: PasskeyStep,
         client: &Client,
     ) -> Result<AddedPasskey, Failed<PasskeyRefusal>> {
-        let user = live.owner.id;
+        let user = live.user_id();
         // Locks the user's row, so that parallel registrations cannot exceed the limit.
         let is_live = self.lock_if_live(conn, live)?;
         let Some(owner) = crate::identity::queries::recipient(conn, user)?.filter(|_| is_live) else {

@@ -12,7 +12,7 @@ use crate::audit::{AuditAction, NewEvent};
 use crate::db::{Failed, Fault, refuse};
 use crate::factors::recovery_codes::RecoveryCodes;
 use crate::factors::{Factors, base32, queries};
-use crate::identity::{Client, LiveUser, UserId};
+use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use crate::notices::{AddedFactor, Notice, RemovedFactor};
 use crate::secret::{SealBroken, Secret};
 
@@ -59,7 +59,7 @@ pub(crate) enum TotpCheck {
 impl Factors {
     /// Creates a seed. It is not in use until [`Factors::finish_totp`].
     pub async fn start_totp(&self, live: &LiveUser) -> Result<TotpEnrolment, Failed<TotpRefusal>> {
-        let (factors, user, live) = (self.clone(), live.owner.id, live.clone());
+        let (factors, user, live) = (self.clone(), live.user_id(), live.clone());
         self.db
             .write_or_refuse(move |conn| {
                 let seed = Seed::generate().map_err(Fault::bug)?;
@@ -82,7 +82,7 @@ impl Factors {
         typed: SecretString,
         client: Client,
     ) -> Result<Option<RecoveryCodes>, Failed<TotpRefusal>> {
-        let (factors, user) = (self.clone(), live.owner.id);
+        let (factors, user) = (self.clone(), live.user_id());
         self.db
             .write_or_refuse(move |conn| {
                 if !factors.lock_if_live(conn, &live)? {
@@ -122,7 +122,7 @@ impl Factors {
 
     /// `false` if the user had none.
     pub async fn remove_totp(&self, live: LiveUser, client: Client) -> Result<bool, Fault> {
-        let (factors, user) = (self.clone(), live.owner.id);
+        let (factors, user) = (self.clone(), live.user_id());
         self.db
             .write(move |conn| {
                 if !factors.lock_if_live(conn, &live)? || !queries::delete_totp(conn, user)? {

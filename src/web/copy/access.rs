@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::phrase::Phrase;
 use crate::apps::{
     Access, AccessList, AmbiguousPath, Answer, App, Explain, NotAllowed, PathMatch, RequiredFactor, Rule,
-    RuleScope, Skipped, Trace, UnknownAddress,
+    RuleMismatch, RuleScope, Trace, UnknownAddress,
 };
 use crate::config::duration_in_words;
 use crate::identity::{Role, UserId};
@@ -176,11 +176,11 @@ pub fn ambiguity(why: AmbiguousPath) -> &'static str {
 }
 
 /// Why a rule was skipped.
-pub fn skipped(why: Skipped) -> &'static str {
+pub fn skipped(why: RuleMismatch) -> &'static str {
     match why {
-        Skipped::Method => "Does not match: the rule is for other methods.",
-        Skipped::Path => "Does not match: the rule is for other paths.",
-        Skipped::Network => "Does not match: the rule is for other networks.",
+        RuleMismatch::Method => "Does not match: the rule is for other methods.",
+        RuleMismatch::Path => "Does not match: the rule is for other paths.",
+        RuleMismatch::Network => "Does not match: the rule is for other networks.",
     }
 }
 

@@ -5,8 +5,8 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 
+use super::app_request::AppRequest;
 use super::page::{self, PageContent, PageLink};
-use super::visit::Visit;
 use crate::apps::{AccessRequest, Answer, App, Caller, RequestKind, Trace};
 use crate::db::Fault;
 use crate::web::copy::access;
@@ -24,48 +24,51 @@ pub struct FrontRefusal<'r> {
 /// How many seconds to wait before the same request can succeed.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-pub fn refuse(visit: &Visit<'_>, refusal: &FrontRefusal<'_>) -> HttpResponse {
+pub fn refuse(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>) -> HttpResponse {
     let mut response = match (refusal.answer, refusal.asked.kind) {
-        (Answer::LogIn, kind) => log_in(visit, kind),
-        (Answer::Confirm { .. }, kind) => confirm(visit, kind),
-        (answer, kind) => forbidden(visit, refusal, code_of(answer), kind),
+        (Answer::LogIn, kind) => log_in(app_request, kind),
+        (Answer::Confirm { .. }, kind) => confirm(app_request, kind),
+        (answer, kind) => forbidden(app_request, refusal, code_of(answer), kind),
     };
-    allow_cors(visit, refusal.asked, &mut response);
+    allow_cors(app_request, refusal.asked, &mut response);
     response
 }
 
-fn log_in(visit: &Visit<'_>, kind: RequestKind) -> HttpResponse {
-    let url = visit.log_in_url(false);
+fn log_in(app_request: &AppRequest<'_>, kind: RequestKind) -> HttpResponse {
+    let url = app_request.log_in_url(false);
     let new_tab = || PageContent {
-        links: vec![PageLink::to(front::LOG_IN_IN_NEW_TAB, home_url(visit)).in_new_tab()],
+        links: vec![PageLink::to(front::LOG_IN_IN_NEW_TAB, home_url(app_request)).in_new_tab()],
         ..PageContent::default()
     };
     match kind {
         RequestKind::Navigation => page::redirect(StatusCode::FOUND, &url),
-        RequestKind::Form => visit.page(FrontCode::NotSent, new_tab()),
-        RequestKind::Frame => visit.page(FrontCode::Frame, new_tab()),
+        RequestKind::Form => app_request.page(FrontCode::NotSent, new_tab()),
+        RequestKind::Frame => app_request.page(FrontCode::Frame, new_tab()),
         RequestKind::Websocket | RequestKind::Preflight | RequestKind::Script => {
-            let mut response = page::problem(FrontCode::LogIn, None, Some(&home_url(visit)), visit.id);
-            challenge(visit, &mut response);
+            let mut response =
+                page::problem(FrontCode::LogIn, None, Some(&home_url(app_request)), app_request.id);
+            challenge(app_request, &mut response);
             response
         }
     }
 }
 
-fn confirm(visit: &Visit<'_>, kind: RequestKind) -> HttpResponse {
+fn confirm(app_request: &AppRequest<'_>, kind: RequestKind) -> HttpResponse {
     match kind {
-        RequestKind::Navigation => page::redirect(StatusCode::FOUND, &visit.log_in_url(true)),
-        RequestKind::Form | RequestKind::Frame => visit.page(
+        RequestKind::Navigation => page::redirect(StatusCode::FOUND, &app_request.log_in_url(true)),
+        RequestKind::Form | RequestKind::Frame => app_request.page(
             if kind == RequestKind::Form { FrontCode::ConfirmNotSent } else { FrontCode::ConfirmFrame },
             PageContent {
-                links: vec![PageLink::to(front::CONFIRM_IN_NEW_TAB, fresh_home_url(visit)).in_new_tab()],
+                links: vec![
+                    PageLink::to(front::CONFIRM_IN_NEW_TAB, fresh_home_url(app_request)).in_new_tab(),
+                ],
                 ..PageContent::default()
             },
         ),
         RequestKind::Websocket | RequestKind::Preflight | RequestKind::Script => {
             let mut response =
-                page::problem(FrontCode::Confirm, None, Some(&fresh_home_url(visit)), visit.id);
-            challenge(visit, &mut response);
+                page::problem(FrontCode::Confirm, None, Some(&fresh_home_url(app_request)), app_request.id);
+            challenge(app_request, &mut response);
             response
         }
     }
@@ -73,19 +76,19 @@ fn confirm(visit: &Visit<'_>, kind: RequestKind) -> HttpResponse {
 
 /// RFC 9110 §15.5.2: a 401 must name an authentication scheme. Browsers do not know ours, so they do not ask for a
 /// password.
-fn challenge(visit: &Visit<'_>, response: &mut HttpResponse) {
-    if let Ok(value) = HeaderValue::from_str(&format!("Latchkey realm=\"{}\"", visit.app.slug)) {
+fn challenge(app_request: &AppRequest<'_>, response: &mut HttpResponse) {
+    if let Ok(value) = HeaderValue::from_str(&format!("Latchkey realm=\"{}\"", app_request.app.slug)) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
 }
 
 /// The URL of a log-in that ends at the start page of the app, because the URL that a script requests is not a page.
-fn home_url(visit: &Visit<'_>) -> String {
-    format!("{}/.latchkey/in?to=%2F", visit.origin)
+fn home_url(app_request: &AppRequest<'_>) -> String {
+    format!("{}/.latchkey/in?to=%2F", app_request.origin)
 }
 
-fn fresh_home_url(visit: &Visit<'_>) -> String {
-    format!("{}/.latchkey/in?fresh=1&to=%2F", visit.origin)
+fn fresh_home_url(app_request: &AppRequest<'_>) -> String {
+    format!("{}/.latchkey/in?fresh=1&to=%2F", app_request.origin)
 }
 
 /// The code of an answer that logging in would not change.
@@ -112,19 +115,19 @@ pub fn can_set_up(code: FrontCode) -> bool {
 }
 
 fn forbidden(
-    visit: &Visit<'_>,
+    app_request: &AppRequest<'_>,
     refusal: &FrontRefusal<'_>,
     code: FrontCode,
     kind: RequestKind,
 ) -> HttpResponse {
     if let Answer::Misconfigured(why) = refusal.answer {
-        tracing::warn!(app = visit.app.slug.as_str(), why = ?why, "front.misconfigured");
+        tracing::warn!(app = app_request.app.slug.as_str(), why = ?why, "front.misconfigured");
     }
-    let why = access::why_refused(visit.app, &refusal.trace);
+    let why = access::why_refused(app_request.app, &refusal.trace);
     if !wants_page(kind) {
-        return page::problem(code, why.as_deref(), None, visit.id);
+        return page::problem(code, why.as_deref(), None, app_request.id);
     }
-    let portal = |path: &str| visit.shared.public.link(path);
+    let portal = |path: &str| app_request.shared.public.link(path);
     let mut links = match code {
         code if can_set_up(code) => vec![PageLink::to(front::SET_UP, portal("/account/security"))],
         _ => Vec::new(),
@@ -141,7 +144,7 @@ fn forbidden(
         links,
         ..PageContent::default()
     };
-    visit.page(code, content)
+    app_request.page(code, content)
 }
 
 fn wants_page(kind: RequestKind) -> bool {
@@ -158,9 +161,9 @@ fn plain(code: FrontCode, app: Option<&App>, kind: RequestKind, id: &str) -> Htt
 }
 
 /// Scripts of the sites that the app trusts may read why a request was refused (Fetch §3.2).
-fn allow_cors(visit: &Visit<'_>, asked: &AccessRequest<'_>, response: &mut HttpResponse) {
+fn allow_cors(app_request: &AppRequest<'_>, asked: &AccessRequest<'_>, response: &mut HttpResponse) {
     let Some(origin) = asked.origin else { return };
-    let is_trusted = visit.app.also_from.iter().any(|trusted| trusted.is(origin));
+    let is_trusted = app_request.app.also_from.iter().any(|trusted| trusted.is(origin));
     if let (true, Ok(origin)) = (is_trusted, HeaderValue::from_str(origin)) {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -17,14 +17,14 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::answers::{self, FrontRefusal};
-use super::visit::{RESERVED, Visit};
+use super::app_request::{AppRequest, RESERVED};
 use super::{echo, handoff, host, leave, page};
 use crate::apps::{
     AccessRequest, Answer, App, AppSnapshot, Caller, RequestHeaders, RequestKind, decide, host_name, is_safe,
 };
 use crate::db::Fault;
 use crate::db::time::Moment;
-use crate::identity::{Client, User};
+use crate::identity::{Client, User, UserSession as _};
 use crate::web::copy::front::FrontCode;
 use crate::web::http::request_layer::{log_fault, new_request_id};
 use crate::web::http::server::{ClientConnection, Front, Routed};
@@ -157,15 +157,26 @@ impl FrontDoor {
         let client =
             Client::of_request(address, header_text(&head.headers, "user-agent").unwrap_or_default(), None);
         let (method, uri, headers) = (&head.method, &head.uri, &head.headers);
-        let visit =
-            Visit { shared: &self.shared, app, origin, method, uri, headers, client: &client, address, id };
+        let app_request = AppRequest {
+            shared: &self.shared,
+            app,
+            origin,
+            method,
+            uri,
+            headers,
+            client: &client,
+            address,
+            id,
+        };
         if let Some(body) = body {
             let Some(pretend) = asked else {
-                return whole(ours(&visit, body).await.unwrap_or_else(|fault| failed(&fault, head, id)));
+                return whole(
+                    reserved_path(&app_request, body).await.unwrap_or_else(|fault| failed(&fault, head, id)),
+                );
             };
             let transport = &self.transport;
             let asks = echo::DoctorAsks { pretend, head, body, connection, transport };
-            return echo::answer(&visit, asks).await;
+            return echo::answer(&app_request, asks).await;
         }
         // Without a listener, this instance would keep passing requests on after their session has ended.
         if !self.shared.can_proxy {
@@ -173,13 +184,13 @@ impl FrontDoor {
                 Fault::Unavailable("the session cache is off, so there is no invalidation listener".into());
             return whole(answers::unavailable(&fault, kind_of(head), id));
         }
-        let (found, kind) = match judge(&visit, log).await {
-            Ok(Verdict::Pass { found, kind }) => (found, kind),
-            Ok(Verdict::Refuse(response)) => return whole(response),
+        let (found, kind) = match check_access(&app_request, log).await {
+            Ok(Access::Granted { found, kind }) => (found, kind),
+            Ok(Access::Refused(response)) => return whole(response),
             Err(fault) => return whole(failed(&fault, head, id)),
         };
         let user = found.as_ref().map(|scoped| &scoped.live.owner);
-        let user_id = user.map(|user| user.id.to_string()).unwrap_or_default();
+        let user_id = found.as_ref().map(|scoped| scoped.live.user_id().to_string()).unwrap_or_default();
         let groups: Vec<&str> =
             user.iter().flat_map(|user| user.groups().iter()).map(|group| group.as_str()).collect();
         let identity = user.map(|user| Identity {
@@ -195,39 +206,45 @@ impl FrontDoor {
 }
 
 /// What the rules say about a request.
-enum Verdict {
-    Pass {
+enum Access {
+    Granted {
         /// The session whose user the app learns.
         found: Option<ScopedSession<User>>,
         kind: RequestKind,
     },
-    Refuse(HttpResponse),
+    Refused(HttpResponse),
 }
 
-async fn judge(visit: &Visit<'_>, log: &mut LogFields) -> Result<Verdict, Fault> {
-    let hops = visit.shared.trusted_hops;
-    let headers = RequestHeaders::read(|name| header_text(visit.headers, name));
-    let method = visit.method.as_str();
-    let asked =
-        AccessRequest::new(method, visit.uri.path(), &headers, has_body(visit.headers), visit.address, hops);
-    let found = match visit.key() {
-        Some(key) => visit.find(&key, usage(&asked)).await?,
+async fn check_access(app_request: &AppRequest<'_>, log: &mut LogFields) -> Result<Access, Fault> {
+    let hops = app_request.shared.trusted_hops;
+    let headers = RequestHeaders::read(|name| header_text(app_request.headers, name));
+    let method = app_request.method.as_str();
+    let asked = AccessRequest::new(
+        method,
+        app_request.uri.path(),
+        &headers,
+        has_body(app_request.headers),
+        app_request.address,
+        hops,
+    );
+    let found = match app_request.key() {
+        Some(key) => app_request.find(&key, usage(&asked)).await?,
         None => None,
     };
-    log.note(found.as_ref());
+    log.record(found.as_ref());
     let caller = found.as_ref().map(|scoped| Caller::of(&scoped.live, scoped.proved_at));
     // The time does not matter for a visitor.
     let now = found.as_ref().map_or(Moment(0), |scoped| scoped.live.moment());
-    let (answer, trace) = decide(visit.app, &asked, caller.as_ref(), now);
+    let (answer, trace) = decide(app_request.app, &asked, caller.as_ref(), now);
     if let Answer::Pass { identity, .. } = answer {
         let kind = asked.kind;
-        return Ok(Verdict::Pass { found: found.filter(|_| identity), kind });
+        return Ok(Access::Granted { found: found.filter(|_| identity), kind });
     }
     if let (Answer::NotAllowed(_), Some(scoped)) = (answer, &found) {
-        visit.shared.accounts.apps.record_refusal(visit.app, &scoped.live, visit.client);
+        app_request.shared.accounts.apps.record_refusal(app_request.app, &scoped.live, app_request.client);
     }
-    Ok(Verdict::Refuse(answers::refuse(
-        visit,
+    Ok(Access::Refused(answers::refuse(
+        app_request,
         &FrontRefusal { answer, trace, asked: &asked, caller: caller.as_ref() },
     )))
 }
@@ -278,34 +295,37 @@ struct LogFields {
 }
 
 impl LogFields {
-    fn note(&mut self, found: Option<&ScopedSession<User>>) {
+    fn record(&mut self, found: Option<&ScopedSession<User>>) {
         self.session = found.map(|scoped| scoped.live.record.handle.0);
-        self.principal = found.map(|scoped| scoped.live.owner.id.0);
+        self.principal = found.map(|scoped| scoped.live.user_id().0);
     }
 }
 
 /// Answers Latchkey's own paths on the origin of an app, except those of the doctor's questions, which other clients get as
 /// not found.
-async fn ours(visit: &Visit<'_>, body: actix_http::Payload) -> Result<HttpResponse, Fault> {
-    if !visit.app.enabled {
-        return Ok(page::page(FrontCode::Unknown, None, page::PageContent::default(), visit.id));
+async fn reserved_path(
+    app_request: &AppRequest<'_>,
+    body: actix_http::Payload,
+) -> Result<HttpResponse, Fault> {
+    if !app_request.app.enabled {
+        return Ok(page::page(FrontCode::Unknown, None, page::PageContent::default(), app_request.id));
     }
-    let path = visit.uri.path().strip_prefix(RESERVED).unwrap_or_default();
+    let path = app_request.uri.path().strip_prefix(RESERVED).unwrap_or_default();
     let allowed = match path {
         "in" => "GET, HEAD",
         "enter" => "GET",
         "out" => "GET, POST",
-        _ => return Ok(visit.page(FrontCode::NotFound, page::PageContent::default())),
+        _ => return Ok(app_request.page(FrontCode::NotFound, page::PageContent::default())),
     };
-    if !allowed.split(", ").any(|method| method == visit.method.as_str()) {
-        let mut response = visit.page(FrontCode::WrongMethod, page::PageContent::default());
+    if !allowed.split(", ").any(|method| method == app_request.method.as_str()) {
+        let mut response = app_request.page(FrontCode::WrongMethod, page::PageContent::default());
         response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allowed));
         return Ok(response);
     }
     match path {
-        "in" => handoff::begin(visit).await,
-        "enter" => handoff::enter(visit).await,
-        _ => leave::leave(visit, body).await,
+        "in" => handoff::begin(app_request).await,
+        "enter" => handoff::enter(app_request).await,
+        _ => leave::leave(app_request, body).await,
     }
 }
 

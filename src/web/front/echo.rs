@@ -15,7 +15,7 @@ use actix_web::web::Bytes;
 use futures_util::StreamExt as _;
 use time::OffsetDateTime;
 
-use super::visit::Visit;
+use super::app_request::AppRequest;
 use super::{answers, page};
 use crate::apps::{AccessRequest, Answer, AppMode, PathMatch, RemoteUser, RequestKind, decide};
 use crate::db::Fault;
@@ -44,15 +44,15 @@ pub struct DoctorAsks<'r> {
     pub transport: &'r Transport,
 }
 
-pub async fn answer(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> Response<BoxBody> {
+pub async fn answer(app_request: &AppRequest<'_>, asks: DoctorAsks<'_>) -> Response<BoxBody> {
     match asks.pretend {
-        Pretend::Nothing | Pretend::NoGroups => observe(visit, asks).await.map_into_boxed_body().into(),
+        Pretend::Nothing | Pretend::NoGroups => observe(app_request, asks).await.map_into_boxed_body().into(),
         Pretend::Refuse => {
-            page::problem(FrontCode::NotAllowed, None, None, visit.id).map_into_boxed_body().into()
+            page::problem(FrontCode::NotAllowed, None, None, app_request.id).map_into_boxed_body().into()
         }
         Pretend::Unavailable => {
             let fault = Fault::Unavailable("as the doctor asked".into());
-            answers::unavailable(&fault, RequestKind::Script, visit.id).map_into_boxed_body().into()
+            answers::unavailable(&fault, RequestKind::Script, app_request.id).map_into_boxed_body().into()
         }
         Pretend::Close => without_response(asks.connection),
         Pretend::Slow => {
@@ -62,28 +62,28 @@ pub async fn answer(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> Response<BoxBody
     }
 }
 
-async fn observe(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> HttpResponse {
+async fn observe(app_request: &AppRequest<'_>, asks: DoctorAsks<'_>) -> HttpResponse {
     let groups: &[&str] = if asks.pretend == Pretend::NoGroups { &[] } else { &DoctorUser::GROUPS };
     let identity = Identity { id: DoctorUser::ID, email: DoctorUser::EMAIL, name: DoctorUser::NAME, groups };
-    let client = ClientFacts { address: visit.address, origin: visit.origin };
-    let passed_on = match preview(visit.app, asks.head, &identity, &client) {
+    let client = ClientFacts { address: app_request.address, origin: app_request.origin };
+    let passed_on = match preview(app_request.app, asks.head, &identity, &client) {
         Ok(sent) => PassedOn::Request { method: sent.method, target: sent.target, headers: sent.headers },
         Err(why) => PassedOn::Nothing(why.to_string()),
     };
-    let upstream = match &visit.app.upstream {
-        Some(upstream) if visit.uri.path() == REPORT => Some(UpstreamReach {
+    let upstream = match &app_request.app.upstream {
+        Some(upstream) if app_request.uri.path() == REPORT => Some(UpstreamReach {
             url: upstream.to_string(),
-            failed: asks.transport.reach(visit.app).await.err().map(|why| why.to_string()),
+            failed: asks.transport.reach(app_request.app).await.err().map(|why| why.to_string()),
         }),
         _ => None,
     };
     let seen = AppObservation {
-        app: facts(visit),
-        arrived: arrived(visit, asks.head, asks.body).await,
+        app: facts(app_request),
+        arrived: arrived(app_request, asks.head, asks.body).await,
         passed_on,
         upstream,
     };
-    match app_question::signed_answer(&visit.shared.secret, asks.head, &seen) {
+    match app_question::signed_answer(&app_request.shared.secret, asks.head, &seen) {
         Some(answer) => {
             // As the responses of apps to a request with an identity: a cache that stores one stores the other.
             HttpResponse::Ok()
@@ -91,21 +91,21 @@ async fn observe(visit: &Visit<'_>, asks: DoctorAsks<'_>) -> HttpResponse {
                 .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 .json(answer)
         }
-        None => page::problem(FrontCode::Fault, None, None, visit.id),
+        None => page::problem(FrontCode::Fault, None, None, app_request.id),
     }
 }
 
-async fn arrived(visit: &Visit<'_>, head: &RequestHead, body: Payload) -> ArrivedRequest {
+async fn arrived(app_request: &AppRequest<'_>, head: &RequestHead, body: Payload) -> ArrivedRequest {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     ArrivedRequest {
         method: head.method.to_string(),
-        target: visit.path_and_query().to_owned(),
+        target: app_request.path_and_query().to_owned(),
         host: head.headers.get(header::HOST).map(text).unwrap_or_default(),
         // Behind the head of a request for another protocol, there is no body that ends.
         body: if head.headers.contains_key(header::UPGRADE) { 0 } else { length(body).await },
         upgrade: head.headers.get(header::UPGRADE).map(text),
         cookies: cookie_names(&head.headers),
-        seen: observed(head, visit.shared),
+        seen: observed(head, app_request.shared),
         at: i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
     }
 }
@@ -127,8 +127,8 @@ fn cookie_names(headers: &HeaderMap) -> Vec<String> {
     pairs.filter_map(|pair| Some(pair.split_once('=')?.0.trim().to_owned())).collect()
 }
 
-fn facts(visit: &Visit<'_>) -> AppFacts {
-    let app = visit.app;
+fn facts(app_request: &AppRequest<'_>) -> AppFacts {
+    let app = app_request.app;
     let mut paths = vec!["/".to_owned()];
     for rule in &app.rules {
         match &rule.when.path {
@@ -140,21 +140,21 @@ fn facts(visit: &Visit<'_>) -> AppFacts {
         slug: app.slug.to_string(),
         enabled: app.enabled,
         is_proxied: app.mode == AppMode::Proxy,
-        can_proxy: visit.shared.can_proxy,
+        can_proxy: app_request.shared.can_proxy,
         max_body: app.limits.max_body,
         header_names: app.header_names.all().map(|name| name.as_str().to_ascii_lowercase()),
         user_is_email: app.remote_user == RemoteUser::Email,
         rules: app.rules.len(),
-        visitors: paths.into_iter().map(|path| visitor(visit, path)).collect(),
+        visitors: paths.into_iter().map(|path| visitor(app_request, path)).collect(),
     }
 }
 
 /// What a visitor would get at `path`.
-fn visitor(visit: &Visit<'_>, path: String) -> VisitorAnswer {
-    let opens = AccessRequest::navigation(&path, visit.address);
+fn visitor(app_request: &AppRequest<'_>, path: String) -> VisitorAnswer {
+    let opens = AccessRequest::navigation(&path, app_request.address);
     let posts = AccessRequest { method: "POST", kind: RequestKind::Form, ..opens };
     // No rule asks for the time of a visitor.
-    let access = |asked| match decide(visit.app, asked, None, Moment(0)).0 {
+    let access = |asked| match decide(app_request.app, asked, None, Moment(0)).0 {
         Answer::Pass { .. } => VisitorAccess::Passes,
         Answer::LogIn => VisitorAccess::LogsIn,
         _ => VisitorAccess::Refused,

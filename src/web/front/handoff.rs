@@ -10,9 +10,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 
 use super::app_key;
+use super::app_request::{AppRequest, component};
 use super::page::{self, PageContent, PageLink};
-use super::visit::{Visit, component};
-use crate::apps::{EnterRefusal, EntryAttempt};
+use crate::apps::{HandoffRefusal, PresentedCode};
 use crate::db::{Fault, Refusable as _};
 use crate::secret;
 use crate::web::copy::front::{self, FrontCode};
@@ -20,81 +20,84 @@ use crate::web::http::cookies;
 
 /// GET `/.latchkey/in`: redirects to the portal. A browser that already has a live key gets a page instead. Otherwise,
 /// if a proxy does not pass the key on, it would be redirected again and again.
-pub async fn begin(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
-    let (to, fresh) = (visit.to(), visit.query("fresh") == Some("1"));
-    if !fresh && has_live_key(visit).await? {
+pub async fn begin(app_request: &AppRequest<'_>) -> Result<HttpResponse, Fault> {
+    let (to, fresh) = (app_request.to(), app_request.query("fresh") == Some("1"));
+    if !fresh && has_live_key(app_request).await? {
         let links = vec![PageLink::to(front::CONTINUE, to)];
-        return Ok(visit.page(FrontCode::KeyNotPassed, PageContent { links, ..PageContent::default() }));
+        return Ok(app_request.page(FrontCode::KeyNotPassed, PageContent { links, ..PageContent::default() }));
     }
-    let state = match app_key::state(visit.headers, visit.origin) {
+    let state = match app_key::state(app_request.headers, app_request.origin) {
         Some(state) => state,
         None => app_key::new_state().map_err(Fault::bug)?,
     };
-    let portal = visit.shared.public.link(&format!(
+    let portal = app_request.shared.public.link(&format!(
         "/go/{}?state={}&at={}&to={}{}",
-        visit.app.slug,
+        app_request.app.slug,
         secret::encode(&secret::sha256(state.as_bytes())),
-        component(&visit.origin.authority()),
+        component(&app_request.origin.authority()),
         component(&to),
         if fresh { "&fresh=1" } else { "" },
     ));
     let mut response = page::redirect(StatusCode::FOUND, &portal);
-    cookies::append(response.headers_mut(), &app_key::state_cookie(visit.origin, &state));
+    cookies::append(response.headers_mut(), &app_key::state_cookie(app_request.origin, &state));
     Ok(response)
 }
 
 /// GET `/.latchkey/enter`: exchanges the code for a key. The first attempt uses the code up, right or wrong.
-pub async fn enter(visit: &Visit<'_>) -> Result<HttpResponse, Fault> {
-    let Some(state) = app_key::state(visit.headers, visit.origin) else {
+pub async fn enter(app_request: &AppRequest<'_>) -> Result<HttpResponse, Fault> {
+    let Some(state) = app_key::state(app_request.headers, app_request.origin) else {
         // Skips the database: without the state no code can be right.
         let links = vec![PageLink::to(front::TRY_AGAIN, "/")];
-        return Ok(visit.page(FrontCode::NoStateCookie, PageContent { links, ..PageContent::default() }));
+        return Ok(
+            app_request.page(FrontCode::NoStateCookie, PageContent { links, ..PageContent::default() })
+        );
     };
-    let signed = visit.query("code").unwrap_or_default();
-    let Some(code) = app_key::verified_code(&visit.shared.secret, visit.origin, signed) else {
-        return Ok(spent(visit));
+    let signed = app_request.query("code").unwrap_or_default();
+    let Some(code) = app_key::verified_code(&app_request.shared.secret, app_request.origin, signed) else {
+        return Ok(spent(app_request));
     };
-    let attempt = EntryAttempt {
+    let attempt = PresentedCode {
         code: code.to_owned(),
-        app: visit.app.id,
-        slug: visit.app.slug.clone(),
-        origin: visit.origin.to_string(),
+        app: app_request.app.id,
+        slug: app_request.app.slug.clone(),
+        origin: app_request.origin.to_string(),
         state_hash: secret::sha256(state.as_bytes()),
     };
-    let entered = match visit.shared.accounts.apps.enter(attempt, visit.client.clone()).await.split()? {
-        Ok(entered) => entered,
-        Err(EnterRefusal) => return Ok(spent(visit)),
-    };
-    let destination = format!("{}{}", visit.origin, entered.path);
+    let entered =
+        match app_request.shared.accounts.apps.enter(attempt, app_request.client.clone()).await.split()? {
+            Ok(entered) => entered,
+            Err(HandoffRefusal) => return Ok(spent(app_request)),
+        };
+    let destination = format!("{}{}", app_request.origin, entered.path);
     let mut response = page::redirect(StatusCode::SEE_OTHER, &destination);
-    let secret = &visit.shared.secret;
-    if visit.key().is_some_and(|key| !key.is_of(secret, entered.user)) {
-        clear_site(visit, &mut response);
+    let secret = &app_request.shared.secret;
+    if app_request.key().is_some_and(|key| !key.is_of(secret, entered.user)) {
+        clear_site(app_request, &mut response);
     }
-    let keep_for = entered.remember.then(|| visit.shared.accounts.sessions().policy().absolute(true));
-    let key = app_key::key_cookie(secret, visit.origin, &entered.key, entered.user, keep_for);
+    let keep_for = entered.remember.then(|| app_request.shared.accounts.sessions().policy().absolute(true));
+    let key = app_key::key_cookie(secret, app_request.origin, &entered.key, entered.user, keep_for);
     cookies::append(response.headers_mut(), &key);
     Ok(response)
 }
 
-fn spent(visit: &Visit<'_>) -> HttpResponse {
+fn spent(app_request: &AppRequest<'_>) -> HttpResponse {
     let links = vec![PageLink::to(front::OPEN_APP, "/")];
-    visit.page(FrontCode::CodeUsed, PageContent { links, ..PageContent::default() })
+    app_request.page(FrontCode::CodeUsed, PageContent { links, ..PageContent::default() })
 }
 
-async fn has_live_key(visit: &Visit<'_>) -> Result<bool, Fault> {
-    let Some(key) = visit.key() else { return Ok(false) };
-    Ok(visit.find(&key, latchkey_sessions::Use::Background).await?.is_some())
+async fn has_live_key(app_request: &AppRequest<'_>) -> Result<bool, Fault> {
+    let Some(key) = app_request.key() else { return Ok(false) };
+    Ok(app_request.find(&key, latchkey_sessions::Use::Background).await?.is_some())
 }
 
 /// Removes what the app left in this browser for another user: its cache and storage, and the cookies that the operator
 /// named. The other cookies stay, because clearing them would also affect other hosts of the domain.
-pub fn clear_site(visit: &Visit<'_>, response: &mut HttpResponse) {
+pub fn clear_site(app_request: &AppRequest<'_>, response: &mut HttpResponse) {
     let what = HeaderValue::from_static("\"cache\", \"storage\"");
     response.headers_mut().insert(header::CLEAR_SITE_DATA, what);
-    for name in &visit.app.app_cookies {
+    for name in &app_request.app.app_cookies {
         let mut cookie =
-            Cookie::build(name.to_owned(), "").path("/").secure(visit.origin.is_https()).finish();
+            Cookie::build(name.to_owned(), "").path("/").secure(app_request.origin.is_https()).finish();
         cookie.make_removal();
         cookies::append(response.headers_mut(), &cookie);
     }

@@ -10,9 +10,9 @@ use futures_util::StreamExt as _;
 use latchkey_sessions::Use;
 
 use super::app_key::{self, PresentedAppKey};
+use super::app_request::AppRequest;
 use super::handoff::clear_site;
 use super::page::{PageButton, PageContent, PageLink};
-use super::visit::Visit;
 use crate::db::Fault;
 use crate::secret;
 use crate::web::copy::front::{self, FrontCode};
@@ -29,60 +29,60 @@ const BODY_WITHIN: Duration = Duration::from_secs(5);
 const ACTION: &str = "/.latchkey/out";
 
 /// GET asks the user, POST ends the key.
-pub async fn leave(visit: &Visit<'_>, body: Payload) -> Result<HttpResponse, Fault> {
-    match *visit.method {
-        Method::POST => submit(visit, body).await,
-        _ => Ok(ask(visit)),
+pub async fn leave(app_request: &AppRequest<'_>, body: Payload) -> Result<HttpResponse, Fault> {
+    match *app_request.method {
+        Method::POST => submit(app_request, body).await,
+        _ => Ok(ask(app_request)),
     }
 }
 
-fn ask(visit: &Visit<'_>) -> HttpResponse {
-    let log_out = PageLink::to(front::LOG_OUT, visit.shared.public.link("/home")).secondary();
-    let content = match visit.key() {
+fn ask(app_request: &AppRequest<'_>) -> HttpResponse {
+    let log_out = PageLink::to(front::LOG_OUT, app_request.shared.public.link("/home")).secondary();
+    let content = match app_request.key() {
         Some(key) => PageContent {
-            button: Some(PageButton { label: front::LEAVE, action: ACTION, token: token(visit, &key) }),
+            button: Some(PageButton { label: front::LEAVE, action: ACTION, token: token(app_request, &key) }),
             links: vec![log_out],
             ..PageContent::default()
         },
-        None => return left(visit),
+        None => return left(app_request),
     };
-    visit.page(FrontCode::Leave, content)
+    app_request.page(FrontCode::Leave, content)
 }
 
-async fn submit(visit: &Visit<'_>, body: Payload) -> Result<HttpResponse, Fault> {
+async fn submit(app_request: &AppRequest<'_>, body: Payload) -> Result<HttpResponse, Fault> {
     let given = token_field(body).await;
     // Without a key, the browser has already left the app.
-    let Some(key) = visit.key() else { return Ok(left(visit)) };
+    let Some(key) = app_request.key() else { return Ok(left(app_request)) };
     let is_ours = |given: &str| {
-        let origin = visit.origin.to_string();
+        let origin = app_request.origin.to_string();
         let parts = [key.key().as_bytes(), origin.as_bytes()];
-        visit.shared.secret.signed(PURPOSE, &parts, given)
+        app_request.shared.secret.signed(PURPOSE, &parts, given)
     };
-    if !visit.is_same_origin() || !given.as_deref().is_some_and(is_ours) {
+    if !app_request.is_same_origin() || !given.as_deref().is_some_and(is_ours) {
         let links = vec![PageLink::to(front::TRY_AGAIN, ACTION)];
-        return Ok(visit.page(FrontCode::FormExpired, PageContent { links, ..PageContent::default() }));
+        return Ok(app_request.page(FrontCode::FormExpired, PageContent { links, ..PageContent::default() }));
     }
-    if let Some(scoped) = visit.find(&key, Use::Background).await? {
-        let (key, client) = (key.key().to_owned(), visit.client.clone());
-        visit.shared.accounts.apps.leave(scoped.live, key, visit.app, client).await?;
+    if let Some(scoped) = app_request.find(&key, Use::Background).await? {
+        let (key, client) = (key.key().to_owned(), app_request.client.clone());
+        app_request.shared.accounts.apps.leave(scoped.live, key, app_request.app, client).await?;
     }
-    let mut response = left(visit);
-    cookies::append(response.headers_mut(), &app_key::removal(visit.origin));
-    clear_site(visit, &mut response);
+    let mut response = left(app_request);
+    cookies::append(response.headers_mut(), &app_key::removal(app_request.origin));
+    clear_site(app_request, &mut response);
     Ok(response)
 }
 
-fn left(visit: &Visit<'_>) -> HttpResponse {
-    let home = PageLink::to(front::YOUR_APPS, visit.shared.public.link("/home"));
+fn left(app_request: &AppRequest<'_>) -> HttpResponse {
+    let home = PageLink::to(front::YOUR_APPS, app_request.shared.public.link("/home"));
     let again = PageLink::to(front::OPEN_APP, "/").secondary();
-    visit.page(FrontCode::Left, PageContent { links: vec![home, again], ..PageContent::default() })
+    app_request.page(FrontCode::Left, PageContent { links: vec![home, again], ..PageContent::default() })
 }
 
 /// Bound to the key and to the origin.
-fn token(visit: &Visit<'_>, key: &PresentedAppKey) -> String {
-    let origin = visit.origin.to_string();
+fn token(app_request: &AppRequest<'_>, key: &PresentedAppKey) -> String {
+    let origin = app_request.origin.to_string();
     let parts = [key.key().as_bytes(), origin.as_bytes()];
-    secret::encode(&visit.shared.secret.mac(PURPOSE, &parts))
+    secret::encode(&app_request.shared.secret.mac(PURPOSE, &parts))
 }
 
 /// The field `token` of the form; `None` if the body is not our form.

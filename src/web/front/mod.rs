@@ -6,16 +6,16 @@
 
 mod answers;
 mod app_key;
+mod app_request;
 mod door;
 mod echo;
 mod handoff;
 mod host;
 mod leave;
 mod page;
-mod visit;
 
 pub use answers::{can_set_up, code_of};
 pub use app_key::AppCookieNames;
 pub use app_key::signed_code;
+pub use app_request::{RESERVED, local_path};
 pub use door::{FrontDoor, header_text};
-pub use visit::{RESERVED, local_path};

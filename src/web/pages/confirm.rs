@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::config::in_words;
 use crate::db::Refusable as _;
 use crate::factors::{Assertion, CodeRefusal, PasskeyRefusal};
+use crate::identity::UserSession as _;
 use crate::login::ConfirmRefusal;
 use crate::throttle::RetryAfter;
 use crate::web::http::error::Error;
@@ -143,7 +144,7 @@ pub async fn start_passkey(
     ctx: RequestContext,
     _: Json<NoInput>,
 ) -> Result<HttpResponse, Error> {
-    let (user, binding, client) = (me.session.owner.id, ctx.binding(), ctx.client());
+    let (user, binding, client) = (me.session.user_id(), ctx.binding(), ctx.client());
     let asked =
         ctx.accounts().login.start_passkey_authentication(Some(user), binding, client).await.split()?;
     Ok(asked.map_or_else(|refusal| passkeys::refused(&refusal), |options| HttpResponse::Ok().json(options)))

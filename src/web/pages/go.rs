@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use crate::apps::{
-    AccessRequest, Answer, App, AppOrigin, Caller, NewEntry, RequestHeaders, RequestKind, decide,
+    AccessRequest, Answer, App, AppOrigin, Caller, NewHandoff, RequestHeaders, RequestKind, decide,
 };
 use crate::db::Fault;
 use crate::identity::LiveUser;
@@ -66,7 +66,7 @@ pub async fn to_app(
     if let Some(refused) = refusal(&ctx, app, to, &live)? {
         return Ok(refused);
     }
-    let code = ctx.accounts().apps.begin_entry(NewEntry {
+    let code = ctx.accounts().apps.begin_handoff(NewHandoff {
         session: live.record.handle,
         app: app.id,
         origin: origin.to_string(),

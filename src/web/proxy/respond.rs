@@ -21,7 +21,7 @@ use crate::apps::{AppOrigin, Upstream};
 use crate::web::http::server::ClientConnection;
 
 /// The request that a response answers, and its connections.
-pub struct Answered<'a> {
+pub struct ResponseContext<'a> {
     pub head: &'a RequestHead,
     pub source: ResponseSource,
     /// The response is not for everyone.
@@ -35,7 +35,7 @@ pub struct Answered<'a> {
 
 pub fn to_client(
     response: hyper::Response<Incoming>,
-    mut answered: Answered<'_>,
+    mut context: ResponseContext<'_>,
 ) -> Result<Response<BoxBody>, ProxyError> {
     let (parts, incoming) = response.into_parts();
     let status = StatusCode::from_u16(parts.status.as_u16());
@@ -45,38 +45,38 @@ pub fn to_client(
     }
     check_framing(&parts.headers)?;
     let facts = ResponseFacts {
-        is_private: answered.is_private,
-        app_origin: answered.app_origin,
-        upstream: answered.upstream,
+        is_private: context.is_private,
+        app_origin: context.app_origin,
+        upstream: context.upstream,
     };
     let headers = response_headers::returned(&parts.headers, &facts)?;
     let mut out = Response::new(status);
     *out.headers_mut() = headers;
-    if answered.head.headers.contains_key(header::UPGRADE) {
+    if context.head.headers.contains_key(header::UPGRADE) {
         // actix would announce that the protocol is switched.
         out.head_mut().set_connection_type(ConnectionType::Close);
     }
-    if answered.head.method == Method::HEAD {
-        answered.source.complete();
+    if context.head.method == Method::HEAD {
+        context.source.complete();
         out.head_mut().no_chunking(true);
         return Ok(out.set_body(BoxBody::new(LengthOfGet)));
     }
     let exact = incoming.size_hint().exact();
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        answered.source.complete();
+        context.source.complete();
         return Ok(out.set_body(BoxBody::new(actix_web::body::None::new())));
     }
     if exact == Some(0) {
-        answered.source.complete();
+        context.source.complete();
         return Ok(out.set_body(BoxBody::new(Bytes::new())));
     }
     if exact.is_none_or(|length| length > LARGE_RESPONSE)
-        && let Some(client) = &answered.client
+        && let Some(client) = &context.client
     {
         client.expect_large_response();
     }
     // actix would send chunks to clients that cannot read them.
-    let until_end = exact.is_none() && answered.head.version < Version::HTTP_11;
+    let until_end = exact.is_none() && context.head.version < Version::HTTP_11;
     if until_end {
         out.head_mut().no_chunking(true);
         out.head_mut().set_connection_type(ConnectionType::Close);
@@ -84,12 +84,12 @@ pub fn to_client(
     Ok(out.set_body(BoxBody::new(Download {
         incoming,
         size: exact.map_or(BodySize::Stream, BodySize::Sized),
-        source: answered.source,
-        idle: answered.idle,
+        source: context.source,
+        idle: context.idle,
         waiting: None,
         failed: None,
-        ends_with_connection: answered.client.filter(|_| until_end),
-        _in_flight: answered.in_flight,
+        ends_with_connection: context.client.filter(|_| until_end),
+        _in_flight: context.in_flight,
     })))
 }
 

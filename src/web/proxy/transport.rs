@@ -14,7 +14,7 @@ use super::download::ResponseSource;
 use super::error::ProxyError;
 use super::identity::Identity;
 use super::request_headers::{self, BodyLength, RequestFacts};
-use super::respond::{self, Answered};
+use super::respond::{self, ResponseContext};
 use super::shared::TransportShared;
 use super::upload::{Upload, UploadProgress, UploadState};
 use super::upstream_connections::UpstreamConnections;
@@ -69,7 +69,7 @@ impl Transport {
         let (response, source) = self.exchange(app, upstream, head, &target, &facts, payload).await?;
         respond::to_client(
             response,
-            Answered {
+            ResponseContext {
                 head,
                 source,
                 is_private: identity.is_some() || depends_on_network(app),

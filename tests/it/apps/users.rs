@@ -10,7 +10,11 @@ async fn a_user_is_read_with_address_groups_and_factors() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let email = Email::parse("ADA@example.org").unwrap();
-    let read = async || app.accounts.apps.user(&email).await.unwrap().unwrap();
+    let read = async || {
+        let (id, user) = app.accounts.apps.user(&email).await.unwrap().unwrap();
+        assert_eq!(id.0, ada.id);
+        user
+    };
     let plain = read().await;
     assert_eq!((plain.email(), plain.groups().len()), ("ada@example.org", 0));
     assert!(!plain.factors.totp && !plain.factors.passkey);

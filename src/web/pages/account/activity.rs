@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
+use crate::identity::UserSession as _;
 use crate::web::http::error::Error;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
@@ -20,7 +21,7 @@ struct ActivityPage {
 pub async fn index(me: SignedIn, ctx: RequestContext) -> Result<HttpResponse, Error> {
     let asked = Pager::asked(&ctx.query("page"));
     let (events, total) =
-        ctx.accounts().audit.activity(me.session.owner.id, PER_PAGE, Pager::offset(asked)).await?;
+        ctx.accounts().audit.activity(me.session.user_id(), PER_PAGE, Pager::offset(asked)).await?;
     let page = ctx.page();
     page::ok(&ActivityPage {
         pager: Pager::new(asked, total, &page, ""),

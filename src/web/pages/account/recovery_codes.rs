@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::db::Refusable as _;
 use crate::factors::{RecoveryCodes, RecoveryCodesRefusal};
+use crate::identity::UserSession as _;
 use crate::web::copy::notices::codes_for;
 use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
@@ -39,7 +40,7 @@ pub async fn show(
     news: Option<Flash>,
     replaced: bool,
 ) -> Result<HttpResponse, Error> {
-    let factors = ctx.accounts().factors.status(me.session.owner.id).await?;
+    let factors = ctx.accounts().factors.status(me.session.user_id()).await?;
     page::ok(&CodesPage {
         page: ctx.page().at(PAGE),
         codes: codes.formatted(),

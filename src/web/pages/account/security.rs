@@ -5,6 +5,7 @@ use askama::Template;
 
 use super::passkey_section::{PasskeySection, PasswordLogIn};
 use super::totp::Totp;
+use crate::identity::UserSession as _;
 use crate::web::http::error::Error;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
@@ -25,7 +26,7 @@ impl SecurityPage {
         let page = ctx.page_with_passkeys().at("/account/security");
         let sessions = ctx.accounts().login.own_sessions(&me.session).await?;
         let others = sessions.iter().filter(|record| record.handle != me.session.record.handle).count();
-        let factors = ctx.accounts().factors.status(me.session.owner.id).await?;
+        let factors = ctx.accounts().factors.status(me.session.user_id()).await?;
         let passkeys = PasskeySection::of(me, ctx, &factors).await?;
         Ok(Self { page, passkeys, totp: Totp::new(&factors, me.session.now()), others })
     }

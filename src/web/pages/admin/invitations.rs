@@ -6,6 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use crate::db::Refusable as _;
+use crate::identity::UserSession as _;
 use crate::registration::{InvitationRow, InviteRefusal};
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
@@ -95,7 +96,7 @@ pub async fn invite(
     match ctx
         .accounts()
         .registration
-        .invite(me.session.owner.clone(), form.input.email.as_str(), ctx.client())
+        .invite(me.session.user_id(), form.input.email.as_str(), ctx.client())
         .await
         .split()?
     {
@@ -114,7 +115,7 @@ pub async fn withdraw(
     Path(ById { id }): Path<ById>,
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
-    if !ctx.accounts().registration.withdraw_invitation(&me.session.owner, id, ctx.client()).await? {
+    if !ctx.accounts().registration.withdraw_invitation(me.session.user_id(), id, ctx.client()).await? {
         return Err(Error::NotFound);
     }
     Ok(ctx.redirect("/admin/invitations", Flash::Withdrawn))

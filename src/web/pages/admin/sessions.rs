@@ -5,6 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::identity::UserSession as _;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Form, FormInput, Preset};
@@ -58,7 +59,7 @@ pub async fn revoke(
     Path(ByHandle { handle }): Path<ByHandle>,
     form: Form<RevokeForm>,
 ) -> Result<HttpResponse, Error> {
-    let by = (me.session.owner.id, me.session.record.handle);
+    let by = (me.session.user_id(), me.session.record.handle);
     if !ctx.accounts().admin.revoke_session(Some(by), Handle(handle), ctx.client()).await? {
         return Err(Error::NotFound);
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::db::Refusable as _;
-use crate::identity::{Role, UserId};
+use crate::identity::{Role, UserId, UserSession as _};
 use crate::users::AdminRefusal;
 use crate::web::copy::notices::second_step;
 use crate::web::copy::phrase::Phrase;
@@ -90,7 +90,7 @@ impl UserPage {
                 .map(|group| group.name.to_string())
                 .collect(),
             groups: groups.iter().map(ToString::to_string).collect(),
-            is_self: me.session.owner.id.0 == id,
+            is_self: me.session.user_id().0 == id,
             locked: found.locked,
             can_reset: ctx.accounts().mailer().delivers() && !found.user.disabled,
         })
@@ -125,7 +125,7 @@ pub async fn set_role(
     let answer = ctx
         .accounts()
         .admin
-        .set_role(Some(me.session.owner.id), UserId(id), role, ctx.client())
+        .set_role(Some(me.session.user_id()), UserId(id), role, ctx.client())
         .await
         .split()?;
     conclude(&me, &ctx, id, answer, Flash::RoleChanged).await
@@ -152,7 +152,7 @@ pub async fn disable(
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
     let answer =
-        ctx.accounts().admin.disable(Some(me.session.owner.id), UserId(id), ctx.client()).await.split()?;
+        ctx.accounts().admin.disable(Some(me.session.user_id()), UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::Disabled).await
 }
 
@@ -163,7 +163,7 @@ pub async fn enable(
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
     let answer =
-        ctx.accounts().admin.enable(Some(me.session.owner.id), UserId(id), ctx.client()).await.split()?;
+        ctx.accounts().admin.enable(Some(me.session.user_id()), UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::Enabled).await
 }
 
@@ -176,7 +176,7 @@ pub async fn revoke_sessions(
     let answer = ctx
         .accounts()
         .admin
-        .revoke_sessions_of(Some(me.session.owner.id), UserId(id), ctx.client())
+        .revoke_sessions_of(Some(me.session.user_id()), UserId(id), ctx.client())
         .await
         .split()?;
     conclude(&me, &ctx, id, answer, Flash::AllEnded).await
@@ -189,7 +189,7 @@ pub async fn send_reset(
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
     let answer =
-        ctx.accounts().admin.send_reset_link(me.session.owner.id, UserId(id), ctx.client()).await.split()?;
+        ctx.accounts().admin.send_reset_link(me.session.user_id(), UserId(id), ctx.client()).await.split()?;
     conclude(&me, &ctx, id, answer, Flash::ResetSent).await
 }
 

@@ -9,6 +9,7 @@ use super::settings_form;
 use crate::apps::{Access, App, AppRefusal, AppSource, AppWarning, Rule, RuleScope};
 use crate::config::UpstreamsFrom;
 use crate::db::Refusable as _;
+use crate::identity::UserSession as _;
 use crate::web::copy::access::{UserEmails, when, who};
 use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
@@ -130,7 +131,7 @@ pub async fn change(
     if seen != fingerprint(&before) {
         return Ok(Some(AppRefusal::Changed));
     }
-    match ctx.accounts().apps.change(Some(me.session.owner.id), before, after, ctx.client()).await.split()? {
+    match ctx.accounts().apps.change(Some(me.session.user_id()), before, after, ctx.client()).await.split()? {
         Ok(()) => Ok(None),
         Err(AppRefusal::NoSuchApp) => Err(Error::NotFound),
         Err(refusal) => Ok(Some(refusal)),

@@ -8,6 +8,7 @@ use super::settings_form;
 use crate::apps::{AccessRequest, App, AppRefusal, AppSource, Slug, Upstream, decide};
 use crate::config::UpstreamsFrom;
 use crate::db::Refusable as _;
+use crate::identity::UserSession as _;
 use crate::web::copy::access::{UserEmails, who};
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
@@ -91,7 +92,7 @@ impl FormInput for NewAppForm {}
 pub async fn add(me: Admin, ctx: RequestContext, mut form: Form<NewAppForm>) -> Result<HttpResponse, Error> {
     if let Some(app) = new_app(&ctx, &form.input, &mut form.fields) {
         let slug = app.slug.clone();
-        match ctx.accounts().apps.add(Some(me.session.owner.id), app, ctx.client()).await.split()? {
+        match ctx.accounts().apps.add(Some(me.session.user_id()), app, ctx.client()).await.split()? {
             Ok(()) => return Ok(ctx.redirect(&format!("/admin/apps/{slug}"), Flash::AppAdded)),
             Err(refusal) => refuse(&mut form.fields, &refusal),
         }

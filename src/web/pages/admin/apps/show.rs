@@ -6,6 +6,7 @@ use super::app_page::{AppPage, change, fingerprint};
 use super::load;
 use crate::apps::{App, AppRefusal};
 use crate::db::Refusable as _;
+use crate::identity::UserSession as _;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::Form;
@@ -65,7 +66,7 @@ pub async fn remove(
 ) -> Result<HttpResponse, Error> {
     let app = load(&ctx, &slug).await?;
     let removed =
-        ctx.accounts().apps.remove(Some(me.session.owner.id), app.id, ctx.client()).await.split()?;
+        ctx.accounts().apps.remove(Some(me.session.user_id()), app.id, ctx.client()).await.split()?;
     match removed {
         Ok(()) => Ok(ctx.redirect("/admin/apps", Flash::AppRemoved)),
         Err(AppRefusal::NoSuchApp) => Err(Error::NotFound),

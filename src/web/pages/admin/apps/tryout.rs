@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use super::load;
-use crate::apps::{AccessRequest, App, Caller, Skipped, traced};
+use crate::apps::{AccessRequest, App, Caller, RuleMismatch, decide_with_trace};
 use crate::db::time::Moment;
 use crate::identity::{Email, LoginMethod};
 use crate::web::copy::access::{UserEmails, answer, skipped, when, who};
@@ -100,8 +100,8 @@ async fn try_request(
         return Ok(None);
     }
     let age = form.value("confirmed").parse().unwrap_or(0_i64).clamp(0, 86_400);
-    let caller = user.as_ref().map(|user| Caller {
-        user: user.id,
+    let caller = user.as_ref().map(|(id, user)| Caller {
+        user: *id,
         email: user.email(),
         name: user.name(),
         role: user.role,
@@ -129,8 +129,9 @@ fn outcome(
     now: Moment,
     emails: &UserEmails,
 ) -> TryOutcome {
-    let mut passed_over: Vec<(usize, Skipped)> = Vec::new();
-    let (decided, trace) = traced(app, request, caller, now, |at, why| passed_over.push((at, why)));
+    let mut passed_over: Vec<(usize, RuleMismatch)> = Vec::new();
+    let (decided, trace) =
+        decide_with_trace(app, request, caller, now, |at, why| passed_over.push((at, why)));
     let mut steps: Vec<RuleStep> = passed_over
         .into_iter()
         .filter_map(|(at, why)| {

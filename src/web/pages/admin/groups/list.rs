@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::GroupView;
 use crate::db::Refusable as _;
 use crate::groups::GroupRefusal;
-use crate::identity::GroupName;
+use crate::identity::{GroupName, UserSession as _};
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -60,7 +60,7 @@ pub async fn create(
 ) -> Result<HttpResponse, Error> {
     match GroupName::parse(form.input.name.as_str().trim()) {
         Ok(name) => {
-            let (actor, note) = (Some(me.session.owner.id), form.input.note.as_str());
+            let (actor, note) = (Some(me.session.user_id()), form.input.note.as_str());
             match ctx.accounts().groups.add(actor, name.clone(), note, ctx.client()).await.split()? {
                 Ok(()) => return Ok(ctx.redirect(&format!("/admin/groups/{name}"), Flash::GroupCreated)),
                 Err(refusal @ GroupRefusal::NoteTooLong { .. }) => form.fields.refuse("note", &refusal),

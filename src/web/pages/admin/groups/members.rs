@@ -8,7 +8,7 @@ use super::named;
 use super::show::GroupPage;
 use crate::db::Refusable as _;
 use crate::groups::GroupRefusal;
-use crate::identity::{Email, GroupName, UserId};
+use crate::identity::{Email, GroupName, UserId, UserSession as _};
 use crate::web::copy::app_refusals::unknown_user;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
@@ -78,7 +78,7 @@ pub async fn join_user(
 }
 
 async fn add(me: &Admin, ctx: &RequestContext, name: &GroupName, user: UserId) -> Result<Flash, Error> {
-    match ctx.accounts().groups.join(Some(me.session.owner.id), name, user, ctx.client()).await.split()? {
+    match ctx.accounts().groups.join(Some(me.session.user_id()), name, user, ctx.client()).await.split()? {
         Ok(true) => Ok(Flash::MemberAdded),
         Ok(false) => Ok(Flash::MemberAlready),
         Err(_) => Err(Error::NotFound),
@@ -108,7 +108,7 @@ pub async fn leave(
         "user" => format!("/admin/users/{user}"),
         _ => format!("/admin/groups/{name}"),
     };
-    let actor = Some(me.session.owner.id);
+    let actor = Some(me.session.user_id());
     match ctx.accounts().groups.leave(actor, &name, UserId(user), ctx.client()).await.split()? {
         Ok(_) => Ok(ctx.redirect(&back, Flash::MemberRemoved)),
         Err(GroupRefusal::NoSuchGroup | GroupRefusal::NoSuchUser) => Err(Error::NotFound),

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::{GroupView, named};
 use crate::db::Refusable as _;
 use crate::groups::{GroupRefusal, MemberRow};
-use crate::identity::GroupName;
+use crate::identity::{GroupName, UserSession as _};
 use crate::web::copy::phrase::Phrase;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
@@ -104,7 +104,7 @@ pub async fn set_note(
     mut form: Form<NoteForm>,
 ) -> Result<HttpResponse, Error> {
     let name = named(&name)?;
-    let (actor, note) = (Some(me.session.owner.id), form.input.note.as_str());
+    let (actor, note) = (Some(me.session.user_id()), form.input.note.as_str());
     match ctx.accounts().groups.set_note(actor, &name, note, ctx.client()).await.split()? {
         Ok(()) => Ok(ctx.redirect(&format!("/admin/groups/{name}"), Flash::GroupChanged)),
         Err(GroupRefusal::NoSuchGroup) => Err(Error::NotFound),
@@ -132,7 +132,7 @@ pub async fn remove(
     _: Form<NoFields>,
 ) -> Result<HttpResponse, Error> {
     let name = named(&name)?;
-    match ctx.accounts().groups.remove(Some(me.session.owner.id), &name, ctx.client()).await.split()? {
+    match ctx.accounts().groups.remove(Some(me.session.user_id()), &name, ctx.client()).await.split()? {
         Ok(()) => Ok(ctx.redirect("/admin/groups", Flash::GroupDeleted)),
         Err(GroupRefusal::NoSuchGroup) => Err(Error::NotFound),
         Err(refusal) => GroupPage::new(&me, &ctx, &name).await?.refused_because((&refusal).into()),

@@ -22,7 +22,7 @@ use crate::identity::UserId;
 /// An app in a file. Fields that are left out have their defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct AppEntry {
+pub struct AppFileEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,7 @@ macro_rules! choice {
     };
 }
 
-impl AppEntry {
+impl AppFileEntry {
     /// The app that is written here, with a new id.
     ///
     /// * `local`: the origin and the rules for an app that names none.

@@ -8,7 +8,7 @@ use crate::apps::ids::AppId;
 use crate::db::time::Moment;
 
 /// The request of a session to enter an app.
-pub struct NewEntry {
+pub struct NewHandoff {
     pub session: Handle,
     pub app: AppId,
     /// The origin that asked, as it is registered.
@@ -23,7 +23,7 @@ pub struct NewEntry {
 
 /// A stored entry, which reading it deletes.
 #[derive(Queryable)]
-pub(super) struct TakenEntry {
+pub(super) struct StoredHandoff {
     pub session: Uuid,
     pub app: Uuid,
     pub origin: String,

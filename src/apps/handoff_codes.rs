@@ -5,18 +5,18 @@ use latchkey_sessions::{Handle, Key, SessionTx};
 use subtle::ConstantTimeEq as _;
 
 use crate::apps::app::App;
-use crate::apps::entry_rows::{NewEntry, TakenEntry};
+use crate::apps::handoff_rows::{NewHandoff, StoredHandoff};
 use crate::apps::ids::{AppId, Slug};
 use crate::apps::queries;
 use crate::apps::service::Apps;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::config::AppDefaults;
 use crate::db::{Failed, Fault, refuse};
-use crate::identity::{Client, LiveUser, UserId};
+use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use crate::secret;
 
 /// What a browser presents on the origin of an app.
-pub struct EntryAttempt {
+pub struct PresentedCode {
     pub code: String,
     pub app: AppId,
     pub slug: Slug,
@@ -25,7 +25,7 @@ pub struct EntryAttempt {
 }
 
 /// A user has entered an app.
-pub struct Entered {
+pub struct CompletedHandoff {
     pub key: Key,
     pub user: UserId,
     /// Whether the session outlives the browser.
@@ -35,10 +35,10 @@ pub struct Entered {
 
 /// The code has been used, has expired, or belongs to another browser or app, or its session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EnterRefusal;
+pub struct HandoffRefusal;
 
-impl TakenEntry {
-    fn is_for(&self, attempt: &EntryAttempt) -> bool {
+impl StoredHandoff {
+    fn is_for(&self, attempt: &PresentedCode) -> bool {
         let is_same_browser: bool = self.state_hash.ct_eq(&attempt.state_hash).into();
         self.is_fresh && is_same_browser && self.app == attempt.app.0 && self.origin == attempt.origin
     }
@@ -49,13 +49,13 @@ impl Apps {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn begin_entry(&self, entry: NewEntry) -> Result<String, Fault> {
+    pub async fn begin_handoff(&self, entry: NewHandoff) -> Result<String, Fault> {
         let code = secret::encode(&secret::random::<32>().map_err(Fault::bug)?);
         let code_hash = secret::sha256(code.as_bytes());
         self.db
             .write(move |conn| {
-                queries::entries::drop_oldest(conn, entry.session)?;
-                queries::entries::insert(conn, &code_hash, &entry, AppDefaults::ENTRY_LIVES)
+                queries::handoffs::drop_oldest(conn, entry.session)?;
+                queries::handoffs::insert(conn, &code_hash, &entry, AppDefaults::ENTRY_LIVES)
             })
             .await?;
         Ok(code)
@@ -64,33 +64,33 @@ impl Apps {
     /// Exchanges a code for a key of the session. The code is used up, right or wrong.
     ///
     /// # Errors
-    /// [`EnterRefusal`], or a fault of the database.
+    /// [`HandoffRefusal`], or a fault of the database.
     pub async fn enter(
         &self,
-        attempt: EntryAttempt,
+        attempt: PresentedCode,
         client: Client,
-    ) -> Result<Entered, Failed<EnterRefusal>> {
+    ) -> Result<CompletedHandoff, Failed<HandoffRefusal>> {
         let store = self.sessions.clone();
         self.sessions
             .write_or_refuse(move |tx| {
                 let code_hash = secret::sha256(attempt.code.as_bytes());
-                let taken = queries::entries::take(tx, &code_hash)?;
+                let taken = queries::handoffs::take(tx, &code_hash)?;
                 let Some(entry) = taken.filter(|entry| entry.is_for(&attempt)) else {
-                    return refuse(EnterRefusal);
+                    return refuse(HandoffRefusal);
                 };
-                if !queries::entries::lock_enabled(tx, entry.app)? {
-                    return refuse(EnterRefusal);
+                if !queries::handoffs::lock_enabled(tx, entry.app)? {
+                    return refuse(HandoffRefusal);
                 }
                 let session = Handle(entry.session);
                 // The session may have ended since the entry was created.
                 let key = store.open_scoped_key(tx, session, entry.app, &entry.origin, entry.proved_at)?;
-                let owner = queries::entries::owner(tx, session)?;
-                let (Some(key), Some((user, remember))) = (key, owner) else { return refuse(EnterRefusal) };
+                let owner = queries::handoffs::owner(tx, session)?;
+                let (Some(key), Some((user, remember))) = (key, owner) else { return refuse(HandoffRefusal) };
                 NewEvent::by_owner(AuditAction::AppEntered, user, &client)
                     .session(session)
                     .data(&EventDetail::app(attempt.slug.as_str()))
                     .write(tx)?;
-                Ok(Entered { key, user, remember, path: entry.path })
+                Ok(CompletedHandoff { key, user, remember, path: entry.path })
             })
             .await
     }
@@ -120,7 +120,7 @@ pub(super) fn record_left(
     app: &Slug,
     client: &Client,
 ) -> Result<(), Fault> {
-    NewEvent::by_owner(AuditAction::AppLeft, live.owner.id, client)
+    NewEvent::by_owner(AuditAction::AppLeft, live.user_id(), client)
         .session(session)
         .data(&EventDetail::app(app.as_str()))
         .write(tx)

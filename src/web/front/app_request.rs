@@ -24,7 +24,7 @@ pub const RESERVED: &str = "/.latchkey/";
 /// All but the unreserved characters (RFC 3986 §2.3).
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-pub struct Visit<'r> {
+pub struct AppRequest<'r> {
     pub shared: &'r Shared,
     pub app: &'r App,
     pub origin: &'r AppOrigin,
@@ -38,7 +38,7 @@ pub struct Visit<'r> {
     pub id: &'r str,
 }
 
-impl Visit<'_> {
+impl AppRequest<'_> {
     pub fn key(&self) -> Option<PresentedAppKey> {
         PresentedAppKey::of(self.headers, self.origin, &self.shared.secret)
     }

@@ -8,7 +8,7 @@ use latchkey_sessions::Handle;
 use latchkey_sessions::schema::sessions;
 use uuid::Uuid;
 
-use crate::apps::entry_rows::{NewEntry, TakenEntry};
+use crate::apps::handoff_rows::{NewHandoff, StoredHandoff};
 use crate::config::AppDefaults;
 use crate::db::Fault;
 use crate::db::schema::{app_entries, apps};
@@ -33,7 +33,7 @@ pub(in crate::apps) fn drop_oldest(conn: &mut PgConnection, session: Handle) -> 
 pub(in crate::apps) fn insert(
     conn: &mut PgConnection,
     code_hash: &[u8],
-    entry: &NewEntry,
+    entry: &NewHandoff,
     lives: Duration,
 ) -> Result<(), Fault> {
     diesel::insert_into(app_entries::table)
@@ -52,7 +52,10 @@ pub(in crate::apps) fn insert(
 }
 
 /// Removes the entry and returns it.
-pub(in crate::apps) fn take(conn: &mut PgConnection, code_hash: &[u8]) -> Result<Option<TakenEntry>, Fault> {
+pub(in crate::apps) fn take(
+    conn: &mut PgConnection,
+    code_hash: &[u8],
+) -> Result<Option<StoredHandoff>, Fault> {
     let taken = diesel::delete(app_entries::table.find(code_hash))
         .returning((
             app_entries::session,
