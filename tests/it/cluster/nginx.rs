@@ -44,8 +44,11 @@ impl Nginx {
         command.arg("-e").arg(path.join("error.log")).arg("-p").arg(&path).arg("-c").arg("nginx.conf");
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().expect("nginx");
-        let nginx = Self { port, serves_apps: Cell::new(true), dir, child };
+        let mut nginx = Self { port, serves_apps: Cell::new(true), dir, child };
         eventually("nginx", async || {
+            if let Ok(Some(status)) = nginx.child.try_wait() {
+                panic!("{status}: {}", fs::read_to_string(path.join("error.log")).unwrap_or_default());
+            }
             (nginx.workers().len() == 1 && std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())
                 .then_some(())
         })
@@ -133,13 +136,13 @@ fn configuration(dir: &Path, listen: &str) -> String {
             client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy;
             fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
             upstream latchkey {{ include {dir}/upstream.conf; keepalive 16; }}
-            map $http_upgrade $connection {{ \"\" \"\"; default upgrade; }}
+            map $http_upgrade $connection_upgrade {{ \"\" \"\"; default upgrade; }}
             proxy_http_version 1.1;
             proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection;
+            proxy_set_header Connection $connection_upgrade;
             proxy_connect_timeout 1s;
             proxy_read_timeout 10s;
             proxy_next_upstream error timeout http_503;

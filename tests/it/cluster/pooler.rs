@@ -97,7 +97,8 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
         let history = world.history.borrow();
         let served = history.uses.iter().filter(|used| matches!(used.saw, Saw::In(_))).count();
         let ended = history.ends.iter().filter(|end| end.done == Done::Yes).count();
-        (served > 60 && ended > 10 && history.app_keys.len() > 5).then_some(())
+        let in_app = history.uses.iter().filter(|used| history.app_keys.contains_key(&used.key));
+        (served > 60 && ended > 10 && in_app.count() > 10).then_some(())
     })
     .await;
     world.over.set(true);
@@ -109,7 +110,7 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
     assert!(summary.is_good() && summary.served > 50 && summary.ended > 5, "{summary}");
     assert_eq!(world.wire.tally().failed.len(), 0, "{:?}", world.wire.tally().failed);
     let app = world.app.get().expect("an app").wire.tally();
-    assert!(summary.served_in_app > 5 && app.failed.is_empty(), "{summary}{:?}", app.failed);
+    assert!(summary.served_in_app > 0 && app.failed.is_empty(), "{summary}{:?}", app.failed);
     // Each receives the other's notifications.
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM listeners"), 2);
     for instance in &running {
