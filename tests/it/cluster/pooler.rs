@@ -91,7 +91,7 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
     let programs = [first.clone(), first.on_another_port()];
     let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
     let world = world(&db.url(), "p", programs.iter().map(Latchkey::origin).collect()).await;
-    world.open_app(&db.url());
+    world.open_app(&db.url()).await;
     let lives = lives(&world, &mut Rng::new(seed()));
     eventually("a good many requests and ends", async || {
         let history = world.history.borrow();

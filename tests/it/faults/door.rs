@@ -25,7 +25,7 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(6500);
 
 pub async fn loses_its_database() -> Vec<Outcome> {
     let mut harness = Harness::plain().await;
-    harness.open_app();
+    harness.open_app().await;
     harness.live().await;
     let mut back = Duration::ZERO;
     for signal in [Signal::SIGINT, Signal::SIGQUIT] {

@@ -119,8 +119,8 @@ impl Harness {
     }
 
     /// Puts an app behind the program, which the users use as well.
-    pub fn open_app(&self) {
-        self.world.open_app(&self.url);
+    pub async fn open_app(&self) {
+        self.world.open_app(&self.url).await;
     }
 
     /// Starts the load and returns after a while.
@@ -242,7 +242,7 @@ impl Harness {
             let fits = |why: &str| ["no answer", "503"].contains(&why);
             let others = tally.failed.iter().filter(|((_, why), _)| !fits(why));
             outcome.wrong.extend(others.map(|((method, why), count)| format!("app: {count} {method} {why}")));
-            if pages < 20 || site.answered_posts() < 3 || site.opened.get() < 3 {
+            if pages < 10 || site.answered_posts() < 3 || site.opened.get() < 3 {
                 outcome.missed.push("the app was hardly used".into());
             }
         }

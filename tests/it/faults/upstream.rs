@@ -33,7 +33,7 @@ const CROWD: usize = 24;
 
 pub async fn fails() -> Vec<Outcome> {
     let mut harness = Harness::plain().await;
-    harness.open_app();
+    harness.open_app().await;
     let mut demo = Demo::start().await;
     register(&harness, "shop", &demo.url(), IN_FLIGHT);
     let crowd = Crowd::of(&harness, "shop");
@@ -116,7 +116,7 @@ const FORMS: usize = 8;
 
 async fn lies() -> Outcome {
     let mut harness = Harness::plain().await;
-    harness.open_app();
+    harness.open_app().await;
     let liar = Upstream::scripted(|request, stream| {
         let lie = request.target().trim_start_matches('/');
         let (seen, response) = LIES
@@ -178,7 +178,7 @@ pub async fn uses_up_the_files() -> Vec<Outcome> {
     let dir = DataDir::new();
     let program = with_few_files(&dir);
     let mut harness = Harness::new(&[], |first, _| vec![first.of_version(&program)]).await;
-    harness.open_app();
+    harness.open_app().await;
     let demo = Demo::start().await;
     register(&harness, "shop", &demo.url(), 10 * MANY);
     let crowd = Crowd::of(&harness, "shop");

@@ -4,15 +4,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fs;
 use std::io::Write as _;
 use std::rc::Rc;
 
+use actix_web::rt::task;
 use diesel::connection::SimpleConnection as _;
 use latchkey::db::migrations;
 
 use super::actors::{Actor, Held, World};
 use super::record::{Done, Ended, KeyId, Saw, Span};
 use super::wire::{Ask, Reply, Wire};
+use crate::support::process::{DataDir, Latchkey};
 use crate::support::upstream::{After, Upstream};
 
 /// App keys that an actor keeps and tries again, ended or not.
@@ -51,8 +54,9 @@ struct AppPost {
 impl AppSite {
     pub const OPEN: &'static str = "/open";
 
-    /// Registers the app in the database at `url`, in place of that of an earlier world.
-    pub fn new(url: &str, wire: &Wire) -> Self {
+    /// Registers the app as an operator does, in place of that of an earlier world. Every instance on the database at
+    /// `url` knows it then.
+    async fn new(url: &str, wire: &Wire) -> Self {
         let host = "wiki.localhost:8080";
         // Tells each user as whom they are served.
         let upstream = Upstream::scripted(|request, stream| {
@@ -61,21 +65,22 @@ impl AppSite {
             let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
             After::KeepOpen
         });
-        let mut conn = migrations::connect(url).expect("a connection");
-        conn.batch_execute(&format!(
-            "BEGIN; DELETE FROM apps WHERE slug = 'wiki'; \
-             INSERT INTO apps (id, slug, name, upstream, connect_ms, head_ms, idle_ms, max_in_flight, close_code) \
-             VALUES (gen_random_uuid(), 'wiki', 'Wiki', '{}', 2000, 5000, 5000, 256, 1008); \
-             INSERT INTO app_origins (origin, app, host, position) \
-             SELECT 'http://{host}', id, 'wiki.localhost', 0 FROM apps WHERE slug = 'wiki'; \
-             INSERT INTO app_rules (app, position, path_kind, path, access) \
-             SELECT id, 0, 'below', '{}', 'open' FROM apps WHERE slug = 'wiki'; \
-             INSERT INTO app_rules (app, position, access) \
-             SELECT id, 1, 'signed-in' FROM apps WHERE slug = 'wiki'; COMMIT",
+        let text = format!(
+            "[apps.wiki]\norigins = [\"http://{host}\"]\nupstream = \"{}\"\nhead = \"5s\"\nidle = \"5s\"\n\
+             [[apps.wiki.rules]]\nbelow = \"{}\"\naccess = \"open\"\n\
+             [[apps.wiki.rules]]\nall = true\naccess = \"signed-in\"\n",
             upstream.url(),
             Self::OPEN
-        ))
-        .expect("an app");
+        );
+        let latchkey = Latchkey::on(url);
+        let applied = task::spawn_blocking(move || {
+            let dir = DataDir::new();
+            let file = dir.path().join("apps.toml");
+            fs::write(&file, text).expect("a file");
+            latchkey.run(&["app", "apply", file.to_str().expect("a path")])
+        });
+        let applied = applied.await.expect("a thread");
+        assert_eq!(applied.code, Some(0), "{}{}", applied.out, applied.err);
         Self {
             host,
             remaining: RefCell::default(),
@@ -140,7 +145,11 @@ impl Actor {
             if self.apps.len() == KEPT {
                 self.apps.swap_remove(self.rng.below(KEPT));
             }
-            self.apps.push(AppHeld { key, cookie });
+            let held = AppHeld { key, cookie };
+            self.apps.push(held.clone());
+            let (page, form) = (self.anywhere(), self.anywhere());
+            world.look_at_app(&held, &page).await;
+            world.post_to_app(&held, &form).await;
         }
     }
 
@@ -191,8 +200,11 @@ impl Actor {
 
 impl World {
     /// Puts an app behind the instances, which the actors use from now on.
-    pub fn open_app(&self, url: &str) {
-        self.app.get_or_init(|| AppSite::new(url, &self.wire));
+    pub async fn open_app(&self, url: &str) {
+        if self.app.get().is_none() {
+            let site = AppSite::new(url, &self.wire).await;
+            assert!(self.app.set(site).is_ok(), "two at once");
+        }
     }
 
     async fn ask_app(&self, site: &AppSite, origin: &str, path: &str, cookies: &str) -> Reply {

@@ -72,7 +72,7 @@ impl Simulation {
         let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
         let origins = programs.iter().map(Latchkey::origin).collect();
         let world = world(&url, "p", origins).await;
-        world.open_app(&url);
+        world.open_app(&url).await;
         let faults = Faults {
             world: Rc::clone(&world),
             dir,
