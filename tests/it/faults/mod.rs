@@ -4,6 +4,7 @@
 mod clock;
 mod codes;
 mod database;
+mod door;
 mod ends;
 mod failover;
 mod flood;
@@ -14,9 +15,11 @@ mod outcome;
 mod pipelining;
 mod process;
 mod proxy;
+mod shop;
 mod side_jobs;
 mod slow;
 mod storage;
+mod upstream;
 
 use std::pin::Pin;
 
@@ -32,7 +35,7 @@ type Run = Pin<Box<dyn Future<Output = Vec<Outcome>>>>;
 type Fault = (&'static str, fn() -> Run);
 
 /// In the order of the table in docs/faults.md.
-const FAULTS: [Fault; 14] = [
+const FAULTS: [Fault; 17] = [
     ("restart", || Box::pin(database::restarts())),
     ("failover", || Box::pin(failover::fails_over())),
     ("hung", || Box::pin(database::hangs())),
@@ -47,6 +50,9 @@ const FAULTS: [Fault; 14] = [
     ("pipelining", || Box::pin(pipelining::clients())),
     ("mail", || Box::pin(mail::is_down())),
     ("keys", || Box::pin(process::changes_its_key())),
+    ("door", || Box::pin(door::loses_its_database())),
+    ("upstream", || Box::pin(upstream::fails())),
+    ("files", || Box::pin(upstream::uses_up_the_files())),
 ];
 
 /// `bin/faults` passes their names, or `all`.
