@@ -1,0 +1,69 @@
+//! Real web apps behind the real program, most of them in a real browser. `bin/front-check` runs every part or the given ones, and
+//! prints a table; the tests are a short part of it.
+
+mod busy;
+mod django;
+mod front_door;
+mod idle;
+mod jupyter;
+mod load;
+mod memory;
+mod program;
+mod radicale;
+mod report;
+mod static_site;
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+
+use self::report::{Report, Row};
+use crate::support::parts::{Part, chosen};
+
+type Run = Pin<Box<dyn Future<Output = Vec<Row>>>>;
+
+/// In the order of docs/apps.md.
+const PARTS: [Part<Run>; 7] = [
+    ("django", || Box::pin(django::notes_are_kept_and_posted())),
+    ("radicale", || Box::pin(radicale::a_calendar_is_kept())),
+    ("jupyter", || Box::pin(jupyter::notebooks_are_kept())),
+    ("static", || Box::pin(static_site::pages_are_read())),
+    ("idle", || Box::pin(idle::connections_are_closed_by_upstreams(Duration::from_secs(60)))),
+    ("memory", || Box::pin(memory::bodies_are_not_stored())),
+    ("busy", || Box::pin(busy::one_app_hangs())),
+];
+
+#[actix_web::test]
+async fn a_django_app_keeps_its_users_apart() {
+    django::notes_are_kept_and_posted().await;
+}
+
+#[actix_web::test]
+async fn a_static_site_is_read_as_without_latchkey() {
+    static_site::pages_are_read().await;
+}
+
+#[actix_web::test]
+#[ignore = "not a test: bin/front-check runs it"]
+async fn every_part() {
+    let wanted = std::env::var("LATCHKEY_FRONT_CHECK").unwrap_or_else(|_| "all".into());
+    let mut report = Report::default();
+    for (name, run) in chosen(&PARTS, &wanted) {
+        eprintln!("{name} …");
+        let begun = Instant::now();
+        // A part that fails does not keep the others from running.
+        let rows = AssertUnwindSafe(run()).catch_unwind().await;
+        let rows = rows.unwrap_or_else(|panic| vec![Row::failed(&words(&*panic))]);
+        report.add(name, rows, begun.elapsed());
+    }
+    println!("\n{report}");
+    assert!(report.is_good(), "a row does not hold");
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
+}
