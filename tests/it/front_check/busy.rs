@@ -1,5 +1,5 @@
-//! An app that stops answering: the portal and other apps are as fast as before, and the app itself gets no more requests than
-//! it may have at a time.
+//! An app that stops answering: the portal and other apps are as fast as before, and the app itself gets no more requests
+//! than it may have at a time.
 
 use std::io::Read as _;
 use std::net::TcpStream;
@@ -39,14 +39,15 @@ pub async fn one_app_hangs() -> Vec<Row> {
     let after = measure(&user.portal).await;
 
     let usual = before.max(after);
-    let text = format!(
-        "p99 {:.1} ms; {:.1} before, {:.1} after",
-        millis(during),
-        millis(before),
-        millis(after)
-    );
+    let text =
+        format!("p99 {:.1} ms; {:.1} before, {:.1} after", millis(during), millis(before), millis(after));
     vec![
-        Row::new("/home while 500 requests hang in an app", text, "at most 1.5 times the usual", during <= usual.mul_f64(1.5)),
+        Row::new(
+            "/home while 500 requests hang in an app",
+            text,
+            "at most 1.5 times the usual",
+            during <= usual.mul_f64(1.5),
+        ),
         Row::new("the next request for this app", next.to_string(), "503", next == 503),
         Row::new("another app meanwhile", other.to_string(), "200", other == 200),
     ]

@@ -47,7 +47,8 @@ pub async fn notes_are_kept_and_posted() -> Vec<Row> {
     believes_no_forged_header_of_a_program(&door).await;
 
     // Django itself refuses a form without its token, and says so through Latchkey.
-    let form = json!({"method": "POST", "headers": {"Content-Type": "application/x-www-form-urlencoded"}, "body": "note=x"});
+    let headers = json!({"Content-Type": "application/x-www-form-urlencoded"});
+    let form = json!({"method": "POST", "headers": headers, "body": "note=x"});
     text(&fetch(&chrome, "/", form).await, 403);
 
     door.open(&chrome, "notes", "/editors").await;
@@ -61,7 +62,9 @@ pub async fn notes_are_kept_and_posted() -> Vec<Row> {
     assert!(texts(&chrome, "li").await.is_empty(), "{}", chrome.text().await);
     post_a_note(&chrome, "of Grace").await;
     vec![
-        Row::went("log-in on the way, a posted form with Django's CSRF token, its own session cookie, a rule for a group"),
+        Row::went(
+            "log-in on the way, a posted form with Django's CSRF token, its own session cookie, a rule for a group",
+        ),
         Row::went("forged identity headers, by a visitor, a user and a program"),
         Row::went("home page with both apps; the log-out at the portal closes both, also to an open page"),
         Row::went("another user in the same browser sees nothing of the first"),
@@ -90,7 +93,7 @@ async fn texts(chrome: &Chrome, selector: &str) -> Vec<String> {
 
 /// The page of the app sends headers with another user's id.
 async fn believes_no_forged_header(chrome: &Chrome, path: &str, user: Option<&Person>) {
-    let forged: Vec<[&str; 2]> = SPELLINGS.iter().map(|name| [*name, "somebody-else"]).collect();
+    let forged: Vec<[&str; 2]> = SPELLINGS.iter().map(|name| [*name, "mallory"]).collect();
     let answer = fetch(chrome, path, json!({"headers": forged})).await;
     shows_only(text(&answer, 200), user);
 }
@@ -105,9 +108,9 @@ async fn believes_no_forged_header_of_a_program(door: &FrontDoor) {
         {
             let asked = browser.headers.clone();
             browser.headers.extend([
-                (name, "somebody-else".to_owned()),
+                (name, "mallory".to_owned()),
                 ("Connection", name.to_owned()),
-                ("X-Forwarded-User", "somebody-else".to_owned()),
+                ("X-Forwarded-User", "mallory".to_owned()),
             ]);
             let answer = browser.get(path).await;
             browser.headers = asked;
@@ -121,5 +124,5 @@ async fn believes_no_forged_header_of_a_program(door: &FrontDoor) {
 fn shows_only(page: &str, user: Option<&Person>) {
     let id = user.map(|user| user.id.to_string()).unwrap_or_default();
     assert!(page.contains(&format!("<code id=\"user\">{id}</code>")), "{page}");
-    assert!(!page.contains("somebody-else"), "{page}");
+    assert!(!page.contains("mallory"), "{page}");
 }

@@ -1,5 +1,5 @@
-//! The real program with two users and the apps of a test, and what every app has in common: it is listed on the home page, and
-//! logging out at the portal closes it.
+//! The real program with two users and the apps of a test, and what every app has in common: it is listed on the home
+//! page, and logging out at the portal closes it.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use crate::support::app::{Person, admit};
 use crate::support::browser::Browser;
 use crate::support::chrome::Chrome;
 use crate::support::db::TestDb;
-use crate::support::process::{DataDir, Latchkey, Running};
+use crate::support::process::{DataDir, Latchkey, Running, eventually};
 use crate::support::upstream::{After, Upstream};
 
 pub struct FrontDoor {
@@ -58,7 +58,8 @@ impl FrontDoor {
     pub fn register(&self, slug: &str, port: u16, settings: &str) {
         let origin = self.origin(slug);
         let text = format!(
-            "[apps.{slug}]\nname = \"The {slug}\"\norigins = [\"{origin}\"]\nupstream = \"http://127.0.0.1:{port}\"\n{settings}\n"
+            "[apps.{slug}]\nname = \"The {slug}\"\norigins = [\"{origin}\"]\n\
+             upstream = \"http://127.0.0.1:{port}\"\n{settings}\n"
         );
         let file = self.dir.path().join("apps.toml");
         fs::write(&file, text).expect("a file");
@@ -101,15 +102,15 @@ impl FrontDoor {
 
     async fn arrives_at(&self, chrome: &Chrome, slug: &str) {
         let origin = format!("{}/", self.origin(slug));
-        crate::support::process::eventually("the app's page", async || {
+        eventually("the app's page", async || {
             let there = chrome.path().await;
             (there.starts_with(&origin) && !there.contains("/.latchkey/")).then_some(())
         })
         .await;
     }
 
-    /// Every app is listed on the home page and opens from there without another log-in. Logging out at the portal closes all of
-    /// them, also to a page that is still open.
+    /// Every app is listed on the home page and opens from there without another log-in. Logging out at the portal closes
+    /// all of them, also to a page that is still open.
     pub async fn is_one_of_two_apps(&self, chrome: &Chrome, slug: &str, person: &Person) {
         chrome.go("/home").await;
         chrome.waits_for("[data-app=board] a").await.click().await.expect("a click");
@@ -129,17 +130,18 @@ impl FrontDoor {
         let refused = fetch(chrome, "/", json!({})).await;
         assert_eq!(refused["status"], 401, "{refused}");
         for app in [slug, "board"] {
-            self.open(chrome, app, "/").await;
+            // Not a page that the browser may have kept.
+            self.open(chrome, app, "/?after-log-out").await;
             chrome.is_at("login").await;
         }
     }
 }
 
-/// Sends a request from the page that is open: its status, headers and text.
+/// Sends a request from the page that is open, past the browser's cache: status, headers and text of the answer.
 pub async fn fetch(chrome: &Chrome, url: &str, options: Value) -> Value {
     let script = "
         const [url, options, done] = arguments;
-        fetch(url, options)
+        fetch(url, { cache: 'no-store', ...options })
             .then(async (response) => done({
                 status: response.status,
                 headers: Object.fromEntries(response.headers),

@@ -24,7 +24,8 @@ struct Server {
     slug: &'static str,
     what: &'static str,
     program: Program,
-    /// Clients wait up to this long between two requests, so that connections are reused close to the moment of their end.
+    /// Clients wait up to this long between two requests, so that connections are reused close to the moment of their
+    /// end.
     longest_pause: Duration,
 }
 
@@ -38,11 +39,31 @@ struct Tally {
 
 pub async fn connections_are_closed_by_upstreams(time: Duration) -> Vec<Row> {
     let door = FrontDoor::start().await;
-    let server = |slug, what, program, pause| Server { slug, what, program, longest_pause: Duration::from_millis(pause) };
+    let server = |slug, what, program, pause| Server {
+        slug,
+        what,
+        program,
+        longest_pause: Duration::from_millis(pause),
+    };
     let servers = [
-        server("announced", "Node, closes after 5 s and announces it", Program::start(|port, _| node(port, &[])).await, 6000),
-        server("silent", "Node, closes after 300 ms", Program::start(|port, _| node(port, &["300"])).await, 600),
-        server("gunicorn", "gunicorn, closes after 1 s", Program::start(|port, _| gunicorn(port, "counter")).await, 2000),
+        server(
+            "announced",
+            "Node, closes after 5 s and announces it",
+            Program::start(|port, _| node(port, &[])).await,
+            6000,
+        ),
+        server(
+            "silent",
+            "Node, closes after 300 ms",
+            Program::start(|port, _| node(port, &["300"])).await,
+            600,
+        ),
+        server(
+            "gunicorn",
+            "gunicorn, closes after 1 s",
+            Program::start(|port, _| gunicorn(port, "counter")).await,
+            2000,
+        ),
     ];
     let mut rng = Rng::new(seed());
     let mut clients = Vec::new();
@@ -56,9 +77,9 @@ pub async fn connections_are_closed_by_upstreams(time: Duration) -> Vec<Row> {
     let until = Instant::now() + time;
     let loads = servers.iter().zip(clients).map(|(server, (browser, mut rng))| {
         let clients: Vec<_> = (0..CLIENTS).map(|client| (client, browser.copy(), rng.branch())).collect();
-        let each = clients.into_iter().map(|(client, browser, rng)| {
-            use_until(until, client, browser, rng, server.longest_pause)
-        });
+        let each = clients
+            .into_iter()
+            .map(|(client, browser, rng)| use_until(until, client, browser, rng, server.longest_pause));
         join_all(each)
     });
     let loads = join_all(loads).await;
@@ -69,7 +90,13 @@ pub async fn connections_are_closed_by_upstreams(time: Duration) -> Vec<Row> {
     rows
 }
 
-async fn use_until(until: Instant, client: usize, browser: Browser, mut rng: Rng, longest_pause: Duration) -> Tally {
+async fn use_until(
+    until: Instant,
+    client: usize,
+    browser: Browser,
+    mut rng: Rng,
+    longest_pause: Duration,
+) -> Tally {
     let mut tally = Tally::default();
     let longest = usize::try_from(longest_pause.as_millis()).expect("a short pause");
     loop {
@@ -106,7 +133,9 @@ async fn judge(server: &Server, tallies: Vec<Tally>) -> Vec<Row> {
     for tally in tallies {
         all.gets += tally.gets;
         all.posts += tally.posts;
-        for (into, from) in [(&mut all.failed_gets, tally.failed_gets), (&mut all.failed_posts, tally.failed_posts)] {
+        for (into, from) in
+            [(&mut all.failed_gets, tally.failed_gets), (&mut all.failed_posts, tally.failed_posts)]
+        {
             from.into_iter().for_each(|(why, count)| *into.entry(why).or_default() += count);
         }
     }

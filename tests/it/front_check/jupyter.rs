@@ -35,7 +35,8 @@ pub async fn notebooks_are_kept() -> Vec<Row> {
     door.log_in_on_the_way(&chrome, "jupyter", "/lab", &door.ada).await;
     chrome.waits_for(".jp-DirListing-item[title*='earlier.txt']").await;
 
-    let me: Value = serde_json::from_str(text(&api(&chrome, "GET", "/api/me", None).await, 200)).expect("JSON");
+    let me: Value =
+        serde_json::from_str(text(&api(&chrome, "GET", "/api/me", None).await, 200)).expect("JSON");
     assert_eq!(
         (&me["identity"]["username"], &me["identity"]["name"]),
         (&json!(door.ada.id.to_string()), &json!(door.ada.name))
@@ -49,7 +50,9 @@ pub async fn notebooks_are_kept() -> Vec<Row> {
     door.is_one_of_two_apps(&chrome, "jupyter", &door.ada).await;
     vec![
         Row::went("log-in on the way, the page of JupyterLab, the user's name from the headers"),
-        Row::went("contents created, renamed, downloaded, deleted; a kernel started, interrupted, ended; no terminal without the group"),
+        Row::went(
+            "contents created, renamed, downloaded, deleted; a kernel started, interrupted, ended; a rule for a group",
+        ),
         Row::went("home page with both apps; the log-out at the portal closes both, also to an open page"),
     ]
 }

@@ -79,7 +79,8 @@ fn download(ticket: &Ticket, to_the_end: bool) -> u64 {
         let mut body = &buffer[..count];
         if bytes == 0 {
             head.extend_from_slice(body);
-            let end = head.windows(4).position(|four| four == b"\r\n\r\n").expect("a head in the first bytes");
+            let end =
+                head.windows(4).position(|four| four == b"\r\n\r\n").expect("a head in the first bytes");
             assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head[..end]));
             body = &head[end + 4..];
         }

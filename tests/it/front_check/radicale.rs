@@ -19,10 +19,11 @@ rules = [
 ]"#;
 
 const EVENT: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//tests\r\nBEGIN:VEVENT\r\nUID:first\r\n\
-                     DTSTAMP:20261130T100000Z\r\nDTSTART:20261201T100000Z\r\nSUMMARY:First flight\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+                     DTSTAMP:20261130T100000Z\r\nDTSTART:20261201T100000Z\r\nSUMMARY:First flight\r\n\
+                     END:VEVENT\r\nEND:VCALENDAR\r\n";
 
-const QUERY: &str = "<calendar-query xmlns=\"urn:ietf:params:xml:ns:caldav\" xmlns:d=\"DAV:\"><d:prop><d:getetag/><calendar-data/></d:prop>\
-                     <filter><comp-filter name=\"VCALENDAR\"/></filter></calendar-query>";
+const QUERY: &str = "<calendar-query xmlns=\"urn:ietf:params:xml:ns:caldav\" xmlns:d=\"DAV:\"><d:prop><d:getetag/>\
+                     <calendar-data/></d:prop><filter><comp-filter name=\"VCALENDAR\"/></filter></calendar-query>";
 
 pub async fn a_calendar_is_kept() -> Vec<Row> {
     let door = FrontDoor::start().await;
@@ -45,17 +46,21 @@ pub async fn a_calendar_is_kept() -> Vec<Row> {
     create_in_its_pages(&chrome).await;
     every_method_arrives(&chrome, &door.origin("calendar")).await;
     // Radicale's own rights: another user's collections are closed, and the header of a client is not believed.
-    for headers in [json!({}), json!({"X-Remote-User": "mary@example.org"}), json!({"X_Remote_User": "mary@example.org"})] {
+    for name in ["X-Other", "X-Remote-User", "X_Remote_User", "Remote-User"] {
+        let headers = json!({ name: "mary@example.org" });
         let options = json!({"method": "PUT", "body": EVENT, "headers": headers});
-        text(&fetch(&chrome, "/mary@example.org/c/x.ics", options).await, 403);
+        let refused = fetch(&chrome, "/mary@example.org/c/x.ics", options).await;
+        assert!(text(&refused, 403).contains("requested resource forbidden"), "{refused}");
     }
     // Our rule: for editors only.
-    let refused = fetch(&chrome, "/grace@example.org/", json!({"method": "PROPFIND"})).await;
-    assert!(text(&refused, 403).contains("Latchkey") || refused["headers"]["content-type"] == "application/problem+json", "{refused}");
+    let refused = fetch(&chrome, "/grace%40example.org/", json!({"method": "PROPFIND"})).await;
+    assert!(text(&refused, 403).contains("not-allowed"), "{refused}");
     door.is_one_of_two_apps(&chrome, "calendar", &door.ada).await;
     vec![
         Row::went("log-in by X-Remote-User, a calendar created in its pages"),
-        Row::went("MKCALENDAR, PUT, PROPFIND with Depth, REPORT, PROPPATCH, MOVE with Destination, If-Match, DELETE, OPTIONS"),
+        Row::went(
+            "MKCALENDAR, PUT, PROPFIND with Depth, REPORT, PROPPATCH, MOVE with Destination, If-Match, DELETE, OPTIONS",
+        ),
         Row::went("forged headers, another user's collections, a rule for a group"),
         Row::went("home page with both apps; the log-out at the portal closes both, also to an open page"),
     ]
@@ -107,5 +112,8 @@ async fn every_method_arrives(chrome: &Chrome, origin: &str) {
     text(&dav("DELETE", &moved, json!({"If-Match": etag}), None).await, 200);
     let options = dav("OPTIONS", &format!("{home}/team/"), json!({}), None).await;
     text(&options, 200);
-    assert!(options["headers"]["dav"].as_str().is_some_and(|dav| dav.contains("calendar-access")), "{options}");
+    assert!(
+        options["headers"]["dav"].as_str().is_some_and(|dav| dav.contains("calendar-access")),
+        "{options}"
+    );
 }
