@@ -14,6 +14,7 @@ mod report;
 mod static_site;
 
 use std::any::Any;
+use std::fs;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 
 use self::report::{Report, Row};
+use crate::support::files::root;
 use crate::support::parts::{Part, chosen};
 
 type Run = Pin<Box<dyn Future<Output = Vec<Row>>>>;
@@ -44,6 +46,35 @@ async fn a_django_app_keeps_its_users_apart() {
 #[actix_web::test]
 async fn a_static_site_is_read_as_without_latchkey() {
     static_site::pages_are_read().await;
+}
+
+#[test]
+fn the_guide_names_the_settings_that_were_tried() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("a file");
+    let guide = read("docs/apps.md");
+    let (_, guide) = guide.split_once("## Apps that were tried").expect("the section");
+    for (file, settings) in [
+        ("tests/it/front_check/django.rs", &["app_cookies = [\"sessionid\", \"csrftoken\"]"][..]),
+        ("tests/webapps/django/notes.py", &["header = \"HTTP_REMOTE_USER\"", "SECURE_PROXY_SSL_HEADER"]),
+        (
+            "tests/it/front_check/radicale.rs",
+            &[
+                "type = http_x_remote_user",
+                "prefer_browser_login = True",
+                "remote_user = \"email\"",
+                "headers = { user = \"X-Remote-User\" }",
+            ],
+        ),
+        (
+            "tests/webapps/jupyter/jupyter_server_config.py",
+            &["allow_remote_access = True", "IdentityProvider"],
+        ),
+    ] {
+        let tried = read(file);
+        for setting in settings {
+            assert!(guide.contains(setting) && tried.contains(setting), "{setting}, {file}");
+        }
+    }
 }
 
 #[actix_web::test]
