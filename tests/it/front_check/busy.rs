@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use actix_web::rt::time::sleep;
 use futures_util::future::join_all;
 
 use super::front_door::FrontDoor;
@@ -12,6 +13,7 @@ use super::load::{EVERYONE, Ticket};
 use super::program::{Program, node};
 use super::report::Row;
 use crate::support::browser::Browser;
+use crate::support::process::eventually;
 
 const HANGING: usize = 500;
 
@@ -32,7 +34,12 @@ pub async fn one_app_hangs() -> Vec<Row> {
     measure(&user.portal).await;
     let before = measure(&user.portal).await;
     let hanging: Vec<TcpStream> = (0..HANGING).map(|_| ticket.send("GET /hang", "")).collect();
-    let next = wait_for_refusal(&ticket);
+    eventually("every request at the app", async || {
+        sleep(Duration::from_millis(50)).await;
+        (app.counts().await["hanging"] == HANGING).then_some(())
+    })
+    .await;
+    let next = status_of(ticket.send("GET /hang", ""));
     let during = measure(&user.portal).await;
     let other = door.inside("board", &door.ada).await.at_app.get("/").await.status;
     drop(hanging);
@@ -57,19 +64,13 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// The status of the first request that does not hang. Those sent before may not all have been read yet.
-fn wait_for_refusal(ticket: &Ticket) -> u16 {
-    let mut waiting = Vec::new();
-    for _ in 0..20 {
-        let mut stream = ticket.send("GET /hang", "");
-        stream.set_read_timeout(Some(Duration::from_secs(1))).expect("a socket");
-        let mut answer = [0; 12];
-        if stream.read_exact(&mut answer).is_ok() {
-            return std::str::from_utf8(&answer[9..]).ok().and_then(|code| code.parse().ok()).unwrap_or(0);
-        }
-        waiting.push(stream);
-    }
-    0
+/// The status of a request; 0 if it hangs.
+fn status_of(mut stream: TcpStream) -> u16 {
+    let mut answer = [0; 12];
+    stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a socket");
+    let read = stream.read_exact(&mut answer);
+    let code = read.ok().and_then(|()| std::str::from_utf8(&answer[9..]).ok()?.parse().ok());
+    code.unwrap_or(0)
 }
 
 /// The 99th percentile of the time for a page of the portal.

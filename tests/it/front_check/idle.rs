@@ -24,9 +24,8 @@ struct Server {
     slug: &'static str,
     what: &'static str,
     program: Program,
-    /// Clients wait up to this long between two requests, so that connections are reused close to the moment of their
-    /// end.
-    longest_pause: Duration,
+    /// How long its connections are kept for another request.
+    idle: Duration,
 }
 
 #[derive(Default)]
@@ -39,31 +38,15 @@ struct Tally {
 
 pub async fn connections_are_closed_by_upstreams(time: Duration) -> Vec<Row> {
     let door = FrontDoor::start().await;
-    let server = |slug, what, program, pause| Server {
-        slug,
-        what,
-        program,
-        longest_pause: Duration::from_millis(pause),
-    };
+    let server =
+        |slug, what, program, idle| Server { slug, what, program, idle: Duration::from_millis(idle) };
+    let node = async |arguments: &'static [&str]| Program::start(|port, _| node(port, arguments)).await;
+    let gunicorn = Program::start(|port, _| gunicorn(port, "counter")).await;
     let servers = [
-        server(
-            "announced",
-            "Node, closes after 5 s and announces it",
-            Program::start(|port, _| node(port, &[])).await,
-            6000,
-        ),
-        server(
-            "silent",
-            "Node, closes after 300 ms",
-            Program::start(|port, _| node(port, &["300"])).await,
-            600,
-        ),
-        server(
-            "gunicorn",
-            "gunicorn, closes after 1 s",
-            Program::start(|port, _| gunicorn(port, "counter")).await,
-            2000,
-        ),
+        // Latchkey keeps a connection for a second less.
+        server("announced", "Node, closes after 5 s and announces it", node(&[]).await, 4000),
+        server("silent", "Node, closes after 300 ms", node(&["300"]).await, 300),
+        server("gunicorn", "gunicorn, closes after 1 s", gunicorn, 1000),
     ];
     let mut rng = Rng::new(seed());
     let mut clients = Vec::new();
@@ -74,13 +57,15 @@ pub async fn connections_are_closed_by_upstreams(time: Duration) -> Vec<Row> {
         browser.headers.push(("origin", door.origin(server.slug)));
         clients.push((browser, rng.branch()));
     }
-    let until = Instant::now() + time;
+    let begin = Instant::now();
     let loads = servers.iter().zip(clients).map(|(server, (browser, mut rng))| {
+        let beats = beats(&mut rng, server.idle, time);
         let clients: Vec<_> = (0..CLIENTS).map(|client| (client, browser.copy(), rng.branch())).collect();
-        let each = clients
-            .into_iter()
-            .map(|(client, browser, rng)| use_until(until, client, browser, rng, server.longest_pause));
-        join_all(each)
+        join_all(
+            clients
+                .into_iter()
+                .map(move |(client, browser, rng)| use_on(begin, beats.clone(), client, browser, rng)),
+        )
     });
     let loads = join_all(loads).await;
     let mut rows = Vec::new();
@@ -90,20 +75,28 @@ pub async fn connections_are_closed_by_upstreams(time: Duration) -> Vec<Row> {
     rows
 }
 
-async fn use_until(
-    until: Instant,
+/// When all clients send a request, as the time since the begin. The pauses are about as long as connections are kept, so
+/// that many of them are reused at the moment of their end.
+fn beats(rng: &mut Rng, idle: Duration, time: Duration) -> Vec<Duration> {
+    let (mut beats, mut at) = (Vec::new(), Duration::ZERO);
+    while at < time {
+        beats.push(at);
+        at += idle * u32::try_from(80 + rng.below(40)).expect("a small number") / 100;
+    }
+    beats
+}
+
+async fn use_on(
+    begin: Instant,
+    beats: Vec<Duration>,
     client: usize,
     browser: Browser,
     mut rng: Rng,
-    longest_pause: Duration,
 ) -> Tally {
     let mut tally = Tally::default();
-    let longest = usize::try_from(longest_pause.as_millis()).expect("a short pause");
-    loop {
-        sleep(Duration::from_millis(rng.below(longest) as u64)).await;
-        if Instant::now() >= until {
-            return tally;
-        }
+    for beat in beats {
+        let at = begin + beat + Duration::from_millis(rng.below(20) as u64);
+        sleep(at.saturating_duration_since(Instant::now())).await;
         let is_post = rng.below(3) == 0;
         let request = match is_post {
             true => {
@@ -126,6 +119,7 @@ async fn use_until(
         let failed = if is_post { &mut tally.failed_posts } else { &mut tally.failed_gets };
         *failed.entry(outcome).or_default() += 1;
     }
+    tally
 }
 
 async fn judge(server: &Server, tallies: Vec<Tally>) -> Vec<Row> {
@@ -139,19 +133,20 @@ async fn judge(server: &Server, tallies: Vec<Tally>) -> Vec<Row> {
             from.into_iter().for_each(|(why, count)| *into.entry(why).or_default() += count);
         }
     }
-    let counts = reqwest::get(format!("http://127.0.0.1:{}/counts", server.program.port)).await;
-    let counts = counts.expect("an answer").text().await.expect("a text");
-    let counts: Value = serde_json::from_str(&counts).expect("counts");
+    let counts = server.program.counts().await;
     let posted = usize::try_from(counts["posted"].as_u64().expect("a number")).expect("a count");
     let twice = counts["twice"].as_array().expect("a list").len();
     let failed_posts: usize = all.failed_posts.values().sum();
-    let is_busy = all.gets > CLIENTS && all.posts > CLIENTS;
+    // Connections were both reused and closed.
+    let connections = counts["connections"].as_u64().and_then(|count| usize::try_from(count).ok());
+    let is_telling = connections.is_none_or(|count| (CLIENTS + 1..all.gets + all.posts).contains(&count));
+    let on = connections.map(|count| format!(", on {count} connections")).unwrap_or_default();
     vec![
         Row::new(
             &format!("GET: {}", server.what),
-            failures(all.gets, &all.failed_gets),
+            failures(all.gets, &all.failed_gets) + &on,
             "none fails",
-            is_busy && all.failed_gets.is_empty(),
+            is_telling && all.failed_gets.is_empty(),
         ),
         Row::new(
             &format!("POST: {}", server.what),

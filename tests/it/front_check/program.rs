@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 
 use crate::support::files::root;
 use crate::support::process::{DataDir, eventually, free_port};
@@ -40,6 +41,12 @@ impl Program {
         })
         .await;
         program
+    }
+
+    /// What one of our counting servers has counted, asked without the front door.
+    pub async fn counts(&self) -> Value {
+        let answer = reqwest::get(format!("http://127.0.0.1:{}/counts", self.port)).await.expect("an answer");
+        serde_json::from_str(&answer.text().await.expect("a text")).expect("counts")
     }
 
     /// Its output.
