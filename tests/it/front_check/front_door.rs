@@ -87,6 +87,14 @@ impl FrontDoor {
         user
     }
 
+    /// Ends all sessions of the user but a new one, as from another device. Returns when that is answered.
+    pub async fn end_other_sessions(&self, person: &Person) {
+        let mut elsewhere = Browser::new(&self.latchkey.origin());
+        elsewhere.log_in(person.email, person.password).await.redirects_to("/home");
+        elsewhere.get("/account/sessions").await.is(200);
+        elsewhere.post("/account/sessions/revoke-others", &[]).await.is(303);
+    }
+
     /// Opens a page of the app in the browser.
     pub async fn open(&self, chrome: &Chrome, slug: &str, path: &str) {
         chrome.client.goto(&format!("{}{path}", self.origin(slug))).await.expect("a page");

@@ -12,6 +12,7 @@ mod program;
 mod radicale;
 mod report;
 mod static_site;
+mod streams;
 
 use std::any::Any;
 use std::fs;
@@ -28,11 +29,12 @@ use crate::support::parts::{Part, chosen};
 type Run = Pin<Box<dyn Future<Output = Vec<Row>>>>;
 
 /// In the order of docs/apps.md.
-const PARTS: [Part<Run>; 7] = [
+const PARTS: [Part<Run>; 8] = [
     ("django", || Box::pin(django::notes_are_kept_and_posted())),
     ("radicale", || Box::pin(radicale::a_calendar_is_kept())),
     ("jupyter", || Box::pin(jupyter::notebooks_are_kept())),
     ("static", || Box::pin(static_site::pages_are_read())),
+    ("streams", || Box::pin(streams::streams_end_with_their_session())),
     ("idle", || Box::pin(idle::connections_are_closed_by_upstreams(Duration::from_secs(60)))),
     ("memory", || Box::pin(memory::bodies_are_not_stored())),
     ("busy", || Box::pin(busy::one_app_hangs())),
