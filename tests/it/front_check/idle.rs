@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use actix_web::rt::time::sleep;
 use futures_util::future::join_all;
 use reqwest::Method;
-use serde_json::Value;
 
 use super::front_door::FrontDoor;
 use super::load::EVERYONE;
