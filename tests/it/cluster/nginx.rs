@@ -16,6 +16,12 @@ use crate::support::process::{DataDir, eventually, free_port};
 const PLACES: [&str; 4] =
     ["/usr/sbin/nginx", "/usr/bin/nginx", "/opt/homebrew/bin/nginx", "/usr/local/sbin/nginx"];
 
+/// The path of nginx.
+pub fn program() -> &'static Path {
+    let found = PLACES.iter().map(Path::new).find(|place| place.exists());
+    found.expect("nginx is missing: bin/test installs it, or apt-get install nginx")
+}
+
 pub struct Nginx {
     pub port: u16,
     /// Whether the hosts of apps lead to the instances; otherwise they are answered with 503. Takes effect with the next
@@ -38,9 +44,7 @@ impl Nginx {
         let path = dir.path().to_owned();
         fs::write(path.join("nginx.conf"), configuration(&path, listen)).expect("a configuration");
         write_routes(&path, ports, None, true);
-        let program = PLACES.iter().find(|place| Path::new(place).exists());
-        let program = program.expect("nginx is missing: bin/test installs it, or apt-get install nginx");
-        let mut command = Command::new(program);
+        let mut command = Command::new(program());
         command.arg("-e").arg(path.join("error.log")).arg("-p").arg(&path).arg("-c").arg("nginx.conf");
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().expect("nginx");

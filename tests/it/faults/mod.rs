@@ -29,10 +29,12 @@ use diesel::{PgConnection, RunQueryDsl as _, select};
 
 use outcome::{Outcome, Table};
 
+use crate::support::parts::{Part, chosen};
+
 type Run = Pin<Box<dyn Future<Output = Vec<Outcome>>>>;
 
 /// A fault by its name.
-type Fault = (&'static str, fn() -> Run);
+type Fault = Part<Run>;
 
 /// In the order of the table in docs/faults.md.
 const FAULTS: [Fault; 17] = [
@@ -63,7 +65,7 @@ async fn no_fault_loses_a_commit_or_admits_an_attacker() {
         None => vec![database::restart(nix::sys::signal::Signal::SIGQUIT).await],
         Some(names) => {
             let mut outcomes = Vec::new();
-            for (name, run) in chosen(names) {
+            for (name, run) in chosen(&FAULTS, names) {
                 eprintln!("{name} …");
                 outcomes.extend(run().await);
             }
@@ -73,17 +75,6 @@ async fn no_fault_loses_a_commit_or_admits_an_attacker() {
     let table = Table(outcomes);
     println!("\n{table}");
     assert!(table.is_good(), "a fault was not survived");
-}
-
-fn chosen(names: &str) -> Vec<Fault> {
-    if names == "all" {
-        return FAULTS.to_vec();
-    }
-    let known = FAULTS.map(|(name, _)| name).join(", ");
-    let find = |name: &str| {
-        *FAULTS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}: {known}"))
-    };
-    names.split_whitespace().map(find).collect()
 }
 
 /// One text column.
