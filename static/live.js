@@ -67,6 +67,9 @@ function tell() {
   }
   // Announced once, not with every line.
   if (token && answered && token.since > 0) sentences.push("The token's connection still delivers lines.");
+  // For tests: what is certain by now.
+  result.toggleAttribute("data-refused", session?.refused === true);
+  result.toggleAttribute("data-delivered", token?.since > 0);
   const text = sentences.join(" ");
   if (result.textContent !== text) result.textContent = text;
 }
@@ -82,7 +85,9 @@ async function send(event) {
     // The redirect is the answer: the page it leads to is not needed.
     await fetch(form.action, { method: "POST", body, redirect: "manual" });
     answered = performance.now();
-    for (const button of root.querySelectorAll("form button")) button.disabled = true;
+    // The forms belong to the state before.
+    for (const used of root.querySelectorAll("form")) used.hidden = true;
+    root.querySelector("[data-again]").hidden = false;
     tell();
   } catch {
     result.textContent = "We can't reach Latchkey. Check your connection, then reload the page.";

@@ -32,6 +32,9 @@ impl Lab {
         let key = Token::generate().map_err(Fault::from)?;
         let hash = key.hash();
         let lab = self.clone();
+        if let Some(previous) = previous {
+            self.streams.forget(previous);
+        }
         let credentials = self
             .product
             .write_or_refuse(move |change| {

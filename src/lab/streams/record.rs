@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::db::time::Moment;
+use crate::lab::limits::STREAM_LIFE;
 
 /// The credential behind which a connection was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +85,8 @@ impl StreamRecord {
         *self.locked()
     }
 
-    pub(super) fn age(&self) -> Duration {
-        self.begun.elapsed()
+    pub(super) fn is_too_old(&self) -> bool {
+        self.begun.elapsed() >= STREAM_LIFE
     }
 
     pub(super) fn count_line(&self) -> u32 {
@@ -113,6 +114,14 @@ impl StreamRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_has_a_limited_life() {
+        let mut record = StreamRecord::new(StreamSide::Token, Moment(0));
+        assert!(!record.is_too_old());
+        record.begun = Instant::now().checked_sub(STREAM_LIFE).unwrap();
+        assert!(record.is_too_old());
+    }
 
     #[test]
     fn the_first_end_counts_and_is_explained_afterwards() {

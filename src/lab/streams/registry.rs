@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::record::{EndCause, StreamRecord, StreamSide};
 use crate::db::time::Moment;
-use crate::lab::limits::{MAX_STREAMS, MAX_STREAMS_PER_RUN, RUN_LIFE, STREAM_LIFE, StreamLimit};
+use crate::lab::limits::{MAX_STREAMS, MAX_STREAMS_PER_RUN, RUN_LIFE, StreamLimit};
 
 /// A stream of the session side.
 pub(super) type SessionStream = ActiveStream<SessionWatch>;
@@ -108,6 +108,10 @@ pub struct LineSource {
 }
 
 impl LineSource {
+    pub fn has_sent_one(&self) -> bool {
+        self.record.lines() > 0
+    }
+
     /// The number of the next line, or why there is none.
     ///
     /// # Errors
@@ -116,7 +120,7 @@ impl LineSource {
         let ended = if self.streams.stopping.load(Ordering::SeqCst) {
             Some(EndCause::Stopped)
         } else {
-            (self.record.age() >= STREAM_LIFE).then_some(EndCause::LifeOver)
+            self.record.is_too_old().then_some(EndCause::LifeOver)
         };
         match ended {
             Some(cause) => {

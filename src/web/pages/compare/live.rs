@@ -167,27 +167,28 @@ fn page_format(ctx: &RequestContext, side: StreamSide) -> Result<LineFormat, Err
 
 /// What comes next on a connection.
 enum Next {
-    Begin,
+    Beginning,
     Line,
     Nothing,
 }
 
 fn body(lines: LineSource, format: LineFormat) -> impl Stream<Item = Result<Bytes, Error>> {
-    unfold((Next::Begin, lines, format), |(next, lines, format)| async move {
-        match next {
-            Next::Begin => Some((Ok(format.beginning()), (Next::Line, lines, format))),
+    unfold((Next::Beginning, lines, format), async |(next, lines, format)| {
+        let (bytes, next) = match next {
+            Next::Beginning => (format.beginning(), Next::Line),
             Next::Line => {
-                sleep(LINE_EVERY).await;
+                // The first comes with the beginning.
+                if lines.has_sent_one() {
+                    sleep(LINE_EVERY).await;
+                }
                 match lines.next_line() {
-                    Ok(number) => {
-                        let line = format.line(number, OffsetDateTime::now_utc());
-                        Some((Ok(line), (Next::Line, lines, format)))
-                    }
-                    Err(cause) => Some((Ok(format.end(cause)), (Next::Nothing, lines, format))),
+                    Ok(number) => (format.line(number, OffsetDateTime::now_utc()), Next::Line),
+                    Err(cause) => (format.end(cause), Next::Nothing),
                 }
             }
-            Next::Nothing => None,
-        }
+            Next::Nothing => return None,
+        };
+        Some((Ok(bytes), (next, lines, format)))
     })
 }
 

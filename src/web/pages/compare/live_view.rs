@@ -22,11 +22,9 @@ pub struct LiveView {
 pub struct RecordView {
     pub side: &'static str,
     pub label: &'static str,
-    pub open: bool,
+    /// Empty while it is open.
     pub cause: &'static str,
     pub state: String,
-    /// Milliseconds from the revocation to the end, if that was the cause.
-    pub after_ms: Option<String>,
     pub lines: u32,
     pub opened: When,
 }
@@ -49,10 +47,8 @@ impl RecordView {
         Self {
             side: record.side.code(),
             label: copy::side(record.side),
-            open: ending.is_none(),
             cause: ending.map_or("", |ending| ending.cause.code()),
             state: ending.map_or_else(|| copy::OPEN.to_owned(), |ending| copy::ended(&ending)),
-            after_ms: ending.and_then(|ending| ending.after_revocation).map(copy::milliseconds),
             lines: record.lines(),
             opened: to_the_second(record.opened, now),
         }

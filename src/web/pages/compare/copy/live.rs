@@ -18,7 +18,7 @@ pub fn line(number: u32, time: &str) -> String {
 }
 
 /// "2.4 ms"; "under 0.1 ms" instead of zero.
-pub fn milliseconds(time: Duration) -> String {
+fn milliseconds(time: Duration) -> String {
     match time.as_secs_f64() * 1e3 {
         millis if millis < 0.1 => "under 0.1 ms".to_owned(),
         millis if millis < 1000.0 => format!("{millis:.1} ms"),
