@@ -45,7 +45,7 @@ function open(side) {
     connection.refused = source.readyState === EventSource.CLOSED;
     if (connection.closed === undefined) {
       connection.closed = now;
-      show(side, "closed");
+      show(side, connection.open ? "closed" : "none");
     }
     if (pressed) tell();
     if (connection.refused) finish(side);

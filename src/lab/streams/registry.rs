@@ -134,7 +134,8 @@ impl LineSource {
 
 impl Drop for LineSource {
     fn drop(&mut self) {
-        self.record.end(EndCause::ClientLeft, None);
+        let stopping = self.streams.stopping.load(Ordering::SeqCst);
+        self.record.end(if stopping { EndCause::Stopped } else { EndCause::ClientLeft }, None);
     }
 }
 

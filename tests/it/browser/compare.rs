@@ -23,7 +23,7 @@ async fn every_step_works_on_a_phone() {
 }
 
 #[actix_web::test]
-async fn the_session_s_connection_is_closed_before_the_eyes_of_the_visitor_and_the_token_s_goes_on() {
+async fn the_page_shows_that_the_session_s_connection_is_closed_and_the_token_s_goes_on() {
     let app = TestApp::spawn();
     let chrome = Chrome::open(&app.origin).await;
     live(&chrome, async |_| {}).await;

@@ -76,7 +76,7 @@ async fn a_revocation_ends_the_session_s_connection_on_every_instance_and_no_tok
 }
 
 #[actix_web::test]
-async fn whatever_ends_the_session_ends_its_connection() {
+async fn everything_that_ends_the_session_ends_its_connection() {
     let app = TestApp::spawn();
     listening(&app).await;
     for (name, value) in [("log-out", ""), ("log-out-everywhere", ""), ("disable", ""), ("wait", "25-hours")] {
@@ -93,7 +93,7 @@ async fn whatever_ends_the_session_ends_its_connection() {
 }
 
 #[actix_web::test]
-async fn what_does_not_end_the_session_leaves_its_connection_open() {
+async fn other_steps_leave_the_session_s_connection_open() {
     let app = TestApp::spawn();
     listening(&app).await;
     let mut browser = start_run(&app).await;
@@ -220,13 +220,13 @@ async fn a_run_has_at_most_four_connections_and_a_closed_one_makes_room() {
 #[actix_web::test]
 async fn an_instance_without_a_cache_opens_no_connection_behind_a_session() {
     let db = TestDb::new();
-    let deaf = Latchkey::on(&db.url()).with("LATCHKEY__SESSIONS__CACHED", 0);
-    let running = deaf.serve_ready().await;
+    let uncached = Latchkey::on(&db.url()).with("LATCHKEY__SESSIONS__CACHED", 0);
+    let running = uncached.serve_ready().await;
     let mut browser = running.browser();
     browser.fill_in("/compare", &[]).await;
     browser.post("/compare/start", &[]).await.redirects_to("/compare#now");
     browser.get(SESSION).await.is(503);
-    open(&deaf.origin(), &browser, TOKEN).await.goes_on().await;
+    open(&uncached.origin(), &browser, TOKEN).await.goes_on().await;
 }
 
 #[actix_web::test]
