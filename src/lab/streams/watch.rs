@@ -65,7 +65,7 @@ async fn still_live(lab: &Lab, watched: &Watched) -> Confirmation {
     }
     if !stream.is_marked() {
         // Writes that waited for a lease go on.
-        stream.wake();
+        stream.wake_waiting();
         return Confirmation::Live;
     }
     let generation = stream.generation();
