@@ -37,6 +37,7 @@ pub use service::{ClientInfo, Lab};
 pub use snapshot::Snapshot;
 pub use steps::{Step, StepResult};
 pub use streams::{
-    EndCause, LabStreams, LineSource, OpenedStream, SessionGate, StreamEnding, StreamRecord, StreamRefusal, StreamSide,
+    EndCause, LabStreams, LineSource, OpenedStream, SessionGate, StreamEnding, StreamRecord, StreamRefusal,
+    StreamSide,
 };
 pub use tokens::{ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE};

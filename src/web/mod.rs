@@ -99,10 +99,16 @@ pub fn serve(
         let transport = Transport::new(Arc::clone(&upstreams));
         Rc::new(FrontDoor::new(shared.clone(), Arc::clone(&streams), transport))
     };
-    server::serve(listeners, &sizes, move || app(portal.clone()), door, move || {
-        stopping.stop();
-        if let Some(lab) = lab {
-            lab.streams().stop();
-        }
-    })
+    server::serve(
+        listeners,
+        &sizes,
+        move || app(portal.clone()),
+        door,
+        move || {
+            stopping.stop();
+            if let Some(lab) = lab {
+                lab.streams().stop();
+            }
+        },
+    )
 }

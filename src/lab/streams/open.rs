@@ -96,8 +96,12 @@ impl Lab {
             .admit(run.id, StreamSide::Session, run.now)
             .map_err(|limit| Failed::Refused(StreamRefusal::Limit(limit)))?;
         stream.clear(generation, until);
-        let watched =
-            watch::Watched { stream: Arc::clone(&stream), record: Arc::clone(&lines.record), key, run: run.id };
+        let watched = watch::Watched {
+            stream: Arc::clone(&stream),
+            record: Arc::clone(&lines.record),
+            key,
+            run: run.id,
+        };
         let watch = spawn(watch::watch(self.clone(), watched));
         let gate = SessionGate { stream, lab: self.clone(), watch };
         Ok(OpenedStream { lines, gate: Some(gate) })

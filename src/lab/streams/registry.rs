@@ -168,7 +168,9 @@ mod tests {
         let run = Uuid::from_u128(1);
         let left = streams.of_run(run);
         assert_eq!(left.len(), MAX_STREAMS_PER_RUN);
-        assert!(left.iter().all(|record| record.ending().is_some_and(|end| end.cause == EndCause::ClientLeft)));
+        assert!(
+            left.iter().all(|record| record.ending().is_some_and(|end| end.cause == EndCause::ClientLeft))
+        );
         streams.forget(run);
         assert!(streams.runs().is_empty());
     }

@@ -70,15 +70,13 @@ async fn still_live(lab: &Lab, watched: &Watched) -> Confirmation {
     }
     let generation = stream.generation();
     match timeout(StreamLimits::UNCONFIRMED_FOR, lab.sessions.find(&watched.key)).await {
-        Ok(Ok(found)) => {
-            match found.filter(|live| live.record.principal == Principal(watched.run)) {
-                Some(live) => {
-                    stream.clear(generation, live.record.expires_at);
-                    Confirmation::Live
-                }
-                None => Confirmation::Ended,
+        Ok(Ok(found)) => match found.filter(|live| live.record.principal == Principal(watched.run)) {
+            Some(live) => {
+                stream.clear(generation, live.record.expires_at);
+                Confirmation::Live
             }
-        }
+            None => Confirmation::Ended,
+        },
         _ => Confirmation::Unknown,
     }
 }

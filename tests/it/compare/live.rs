@@ -79,7 +79,8 @@ async fn a_revocation_ends_the_session_s_connection_on_every_instance_and_no_tok
 async fn everything_that_ends_the_session_ends_its_connection() {
     let app = TestApp::spawn();
     listening(&app).await;
-    for (name, value) in [("log-out", ""), ("log-out-everywhere", ""), ("disable", ""), ("wait", "25-hours")] {
+    for (name, value) in [("log-out", ""), ("log-out-everywhere", ""), ("disable", ""), ("wait", "25-hours")]
+    {
         let mut browser = start_run(&app).await;
         let session = open(&app.origin, &browser, SESSION).await;
         step_with(&mut browser, name, value).await;

@@ -91,7 +91,8 @@ pub async fn jwt(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error>
         Some(run) => Some(ctx.lab()?.check_token(&run, service, token).await?),
         None => None,
     };
-    CheckView::new(verdict.as_ref()).page_behind_token(&ctx, bearer_challenge(verdict.is_some() && token.is_some()))
+    CheckView::new(verdict.as_ref())
+        .page_behind_token(&ctx, bearer_challenge(verdict.is_some() && token.is_some()))
 }
 
 fn service_in(ctx: &RequestContext) -> Result<Service, Error> {

@@ -97,9 +97,9 @@ async fn lines(ctx: &RequestContext, side: StreamSide) -> Result<HttpResponse, E
             refused(ctx, side, Some(&verdict), browser.access.is_some())
         }
         Err(StreamRefusal::Limit(limit)) => Ok(too_many(limit)),
-        Err(StreamRefusal::NoLease) => {
-            Err(Fault::Unavailable("this instance hears of no revocation, so it opens no live connection".into()))?
-        }
+        Err(StreamRefusal::NoLease) => Err(Fault::Unavailable(
+            "this instance hears of no revocation, so it opens no live connection".into(),
+        ))?,
     }
 }
 
@@ -140,7 +140,10 @@ fn stream(ctx: &RequestContext, side: StreamSide, opened: OpenedStream) -> Resul
     response
         .insert_header((header::CONTENT_TYPE, format.media_type()))
         // A proxy in front must not hold lines back.
-        .insert_header((header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")));
+        .insert_header((
+            header::HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ));
     // The connection would be held for a minute, and nothing would be sent.
     if ctx.request.method() == Method::HEAD {
         return Ok(response.finish());
