@@ -26,11 +26,12 @@ use tour::{House, Who};
 const WINDOW: Screen = Screen { width: 1080, height: 720, mobile: false };
 
 /// These are also taken as a window shows them, for the README and the docs.
-const IN_A_WINDOW: [&str; 10] = [
+const IN_A_WINDOW: [&str; 11] = [
     "landing",
     "home",
     "home-dark",
     "compare-log-out",
+    "live-connections",
     "sessions",
     "sessions-phone",
     "login-dark-phone",
@@ -55,6 +56,7 @@ async fn main() {
     let visitor = Chrome::open(&house.app.origin).await;
     album.of_a_visitor(&house, &visitor).await;
     compare::walk(&visitor, async |name| album.shoot(&visitor, name).await).await;
+    compare::live(&visitor, async |name| album.shoot(&visitor, name).await).await;
     album.of_emails(&visitor).await;
     album.of_a_member(&house).await;
     let mary = Chrome::open(&house.app.origin).await;

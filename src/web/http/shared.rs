@@ -98,8 +98,8 @@ impl Shared {
         requests: RequestCounts,
     ) -> Self {
         let prefix = if settings.server.public.is_secure() { "__Host-" } else { "" };
-        let lab = (settings.compare == Switch::On)
-            .then(|| Lab::new(accounts.db().clone(), settings.secret.clone()));
+        let lab =
+            (settings.compare == Switch::On).then(|| Lab::new(accounts.sessions(), settings.secret.clone()));
         Self {
             accounts,
             lab,

@@ -6,6 +6,7 @@
 
 mod chunks;
 mod front;
+mod gate;
 mod head;
 mod response;
 mod stream;
@@ -28,6 +29,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::rt::spawn;
 
 pub use front::{Front, PortalOnly, Routed};
+pub use gate::WriteGate;
 pub use traffic::ClientConnection;
 
 use response::{PIECE, ResponseBody};
