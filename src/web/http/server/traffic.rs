@@ -14,6 +14,8 @@ use actix_web::web::Bytes;
 use futures_util::Stream;
 use tokio::task::yield_now;
 
+use super::protocol_switch::{NextProtocol, ProtocolSwitch};
+
 /// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.
 const BODY_WINDOW: u64 = 16 * 1024;
 
@@ -89,6 +91,7 @@ pub struct Traffic {
     resets: Cell<bool>,
     /// The socket did not accept the last write.
     blocked: Cell<bool>,
+    pub protocol_switch: ProtocolSwitch,
     requests: Cell<u64>,
     /// The connection's task, while it waits for permission to read.
     reader: RefCell<Option<Waker>>,
@@ -106,6 +109,7 @@ impl Default for Traffic {
             unread_for: Cell::new(Duration::MAX),
             resets: Cell::new(false),
             blocked: Cell::new(false),
+            protocol_switch: ProtocolSwitch::default(),
             requests: Cell::new(0),
             reader: RefCell::new(None),
             task: RefCell::new(Waker::noop().clone()),
@@ -300,6 +304,18 @@ impl ClientConnection {
     /// The end of the connection will look like an error to the client, and what was not sent yet is not sent.
     pub fn reset_at_end(&self) {
         self.0.reset_at_end();
+    }
+
+    /// Whether the protocol can be switched: the request asks for websockets in the form that actix-http knows, and
+    /// nothing follows its head.
+    pub fn can_switch(&self) -> bool {
+        let switch = &self.0.protocol_switch;
+        switch.is_possible() && !switch.has_client_sent_more()
+    }
+
+    /// A response with status 101 is the last of HTTP on this connection; `next` takes it over.
+    pub fn switch_to(&self, next: NextProtocol) {
+        self.0.protocol_switch.set_next(next);
     }
 }
 
