@@ -57,4 +57,5 @@ pub use rule::{Access, AccessList, PathMatch, Rule, RuleScope};
 pub use rule_entry::RuleEntry;
 pub use service::Apps;
 pub use snapshot::AppSnapshot;
+pub use snapshots::announces_apps;
 pub use upstream::{InvalidUpstream, Upstream};

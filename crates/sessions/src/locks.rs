@@ -3,3 +3,6 @@
 pub use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use std::thread::yield_now;
+
+/// So many locks that requests of different principals rarely wait for each other.
+pub const STREAM_SHARDS: usize = 64;

@@ -14,11 +14,9 @@ use latchkey_db::time::Moment;
 
 use super::Principal;
 use super::locks::{
-    AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, yield_now,
+    AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, STREAM_SHARDS,
+    yield_now,
 };
-
-/// Locks, so that requests of different principals rarely wait for each other.
-const SHARDS: usize = 64;
 
 /// Why a stream was ended by [`ActiveStream::finish`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +164,8 @@ impl<T> ActiveStream<T> {
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    fn mark(&self) {
+    /// Holds it back until a lookup that begins after this clears it. Does not wait for a write that has begun.
+    pub fn mark(&self) {
         self.announced.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -197,7 +196,7 @@ type Shard<T> = HashMap<Option<Principal>, Vec<Arc<ActiveStream<T>>>>;
 
 impl<T> Default for Streams<T> {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect(), count: AtomicUsize::new(0) }
+        Self { shards: (0..STREAM_SHARDS).map(|_| Mutex::new(HashMap::new())).collect(), count: AtomicUsize::new(0) }
     }
 }
 
@@ -253,7 +252,7 @@ impl<T> Streams<T> {
 
     fn shard(&self, principal: Option<Principal>) -> &Mutex<Shard<T>> {
         let byte = principal.map_or(0, |principal| principal.0.as_bytes()[15]);
-        &self.shards[usize::from(byte) % SHARDS]
+        &self.shards[usize::from(byte) % STREAM_SHARDS]
     }
 
     fn remove(&self, stream: &ActiveStream<T>) {
