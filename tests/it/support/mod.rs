@@ -13,3 +13,4 @@ pub mod generated;
 pub mod process;
 pub mod subjects;
 pub mod upstream;
+pub mod websocket;

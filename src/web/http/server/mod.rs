@@ -32,7 +32,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::rt::spawn;
 
 pub use front::{Front, PortalOnly, Routed};
-pub use raw_stream::RawStream;
+pub use raw_stream::{RawStream, poll_discard};
 pub use traffic::ClientConnection;
 
 use response::{PIECE, ResponseBody};
@@ -97,7 +97,7 @@ where
             let (app, built) = (Rc::clone(&app), Rc::clone(&built));
             async move {
                 if let Some(app) = built.get() {
-                    return Ok(Rc::clone(app));
+                    return Ok::<_, S::InitError>(Rc::clone(app));
                 }
                 let app = Rc::new(app.new_service(()).await?);
                 Ok(Rc::clone(built.get_or_init(|| app)))

@@ -18,7 +18,9 @@ const DISCARD_PIECE: usize = 1024;
 pub struct RawStream(BoundedStream);
 
 impl RawStream {
+    /// What was to be sent is in the kernel.
     pub fn new(stream: BoundedStream) -> Self {
+        stream.traffic().unguard();
         Self(stream)
     }
 
@@ -42,21 +44,22 @@ impl RawStream {
     /// the client has ended the connection in time.
     pub async fn finish(&mut self, within: Duration) -> bool {
         let ending = poll_fn(|cx| {
-            ready!(Pin::new(&mut *self).poll_shutdown(cx)).ok();
-            self.poll_end(cx)
+            // An error is an end, which reading reports.
+            let _ = ready!(Pin::new(&mut *self).poll_shutdown(cx));
+            poll_discard(self, cx)
         });
         timeout(within, ending).await.is_ok()
     }
+}
 
-    /// Discards what the client sends until it ends the connection.
-    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            let mut bytes = [0; DISCARD_PIECE];
-            let mut bytes = ReadBuf::new(&mut bytes);
-            match ready!(Pin::new(&mut *self).poll_read(cx, &mut bytes)) {
-                Ok(()) if !bytes.filled().is_empty() => {}
-                Ok(()) | Err(_) => return Poll::Ready(()),
-            }
+/// Discards what is received until the other side ends the connection.
+pub fn poll_discard(stream: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> Poll<()> {
+    loop {
+        let mut bytes = [0; DISCARD_PIECE];
+        let mut bytes = ReadBuf::new(&mut bytes);
+        match ready!(Pin::new(&mut *stream).poll_read(cx, &mut bytes)) {
+            Ok(()) if !bytes.filled().is_empty() => {}
+            Ok(()) | Err(_) => return Poll::Ready(()),
         }
     }
 }

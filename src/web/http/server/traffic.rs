@@ -141,6 +141,11 @@ impl Traffic {
         is_cut
     }
 
+    /// HTTP has ended on this connection.
+    pub fn unguard(&self) {
+        self.gate.take();
+    }
+
     /// All that was to be sent is in the kernel.
     pub fn flushed(&self) {
         if matches!(self.phase.get(), Phase::Head | Phase::Discarding(_)) && self.gate.borrow().is_some() {

@@ -3,10 +3,8 @@
 
 mod close;
 mod frames;
-mod gate;
 mod handshake;
 mod one_way;
 mod tunnel;
 
-pub use gate::StreamGate;
-pub use handshake::{Handshake, asks_for_websocket, open};
+pub use handshake::{Handshake, accept_of, asks_for_websocket, open};

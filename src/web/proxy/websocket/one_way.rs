@@ -9,8 +9,8 @@ use latchkey_sessions::{Direction, StreamEnd};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::FrameScanner;
-use super::gate::StreamGate;
 use crate::web::proxy::limits::TUNNEL_PIECE;
+use crate::web::streams::StreamGate;
 
 pub struct OneWay {
     direction: Direction,
@@ -71,7 +71,7 @@ impl OneWay {
     pub fn advance(
         &mut self,
         cx: &mut Context<'_>,
-        gate: &StreamGate,
+        gate: Option<&StreamGate>,
         source: &mut (impl AsyncRead + Unpin),
         sink: &mut (impl AsyncWrite + Unpin),
     ) -> Result<bool, Stopped> {
@@ -116,14 +116,15 @@ impl OneWay {
     fn write(
         &mut self,
         cx: &mut Context<'_>,
-        gate: &StreamGate,
+        gate: Option<&StreamGate>,
         sink: &mut (impl AsyncWrite + Unpin),
         bytes: &[u8],
     ) -> Result<usize, Stopped> {
-        let permit = match gate.poll_permit(self.direction, cx) {
-            Poll::Ready(Ok(permit)) => permit,
-            Poll::Ready(Err(end)) => return Err(Stopped::Access(end)),
-            Poll::Pending => return Ok(0),
+        let permit = match gate.map(|gate| gate.poll_permit(self.direction, cx)) {
+            None => None,
+            Some(Poll::Ready(Ok(permit))) => Some(permit),
+            Some(Poll::Ready(Err(end))) => return Err(Stopped::Access(end)),
+            Some(Poll::Pending) => return Ok(0),
         };
         let written = Pin::new(sink).poll_write(cx, bytes);
         drop(permit);

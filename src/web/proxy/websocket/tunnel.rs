@@ -11,18 +11,18 @@ use latchkey_sessions::{Direction, StreamEnd};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::close::CloseReason;
-use super::gate::StreamGate;
 use super::one_way::{OneWay, Stopped};
 use crate::apps::App;
 use crate::web::http::server::{RawStream, poll_discard};
 use crate::web::proxy::limits::{CLIENT_ENDS_WITHIN, CLOSE_WITHIN, TUNNEL_SEND_BUFFER, keep_alive};
-use crate::web::proxy::shared::Counted;
+use crate::web::proxy::shared::{Counted, UpstreamSlot};
 use crate::web::proxy::socket::UpstreamStream;
+use crate::web::streams::StreamGate;
 
 pub struct Tunnel {
     client: RawStream,
     upstream: UpstreamStream,
-    gate: StreamGate,
+    gate: Option<StreamGate>,
     down: OneWay,
     up: OneWay,
     /// The code of the Close frame when access ends.
@@ -30,7 +30,7 @@ pub struct Tunnel {
     /// How long one side may read nothing of what the other sends.
     stalled: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
-    _counted: [Counted; 2],
+    _counted: (Counted, UpstreamSlot),
 }
 
 /// What the tunnel needs besides the client's connection.
@@ -38,8 +38,8 @@ pub struct TunnelParts {
     pub upstream: UpstreamStream,
     /// Bytes that the upstream sent with its response.
     pub received: Bytes,
-    pub gate: StreamGate,
-    pub counted: [Counted; 2],
+    pub gate: Option<StreamGate>,
+    pub counted: (Counted, UpstreamSlot),
 }
 
 /// How the tunnel ends.
@@ -80,19 +80,21 @@ impl Tunnel {
 
     fn poll_run(&mut self, cx: &mut Context<'_>) -> Poll<TunnelEnd> {
         // An idle tunnel asks too, so that it is woken when access ends.
-        match self.gate.poll_permit(Direction::Down, cx) {
-            Poll::Ready(Ok(permit)) => drop(permit),
-            Poll::Ready(Err(end)) => return Poll::Ready(TunnelEnd::Access(end)),
-            // Until the change has been looked up, nothing is read either.
-            Poll::Pending => return Poll::Pending,
+        let gate = self.gate.as_ref();
+        match gate.map(|gate| gate.poll_permit(Direction::Down, cx)) {
+            None => {}
+            Some(Poll::Ready(Ok(permit))) => drop(permit),
+            Some(Poll::Ready(Err(end))) => return Poll::Ready(TunnelEnd::Access(end)),
+            // Until it has been decided again, nothing is read either.
+            Some(Poll::Pending) => return Poll::Pending,
         }
-        let down = match self.down.advance(cx, &self.gate, &mut self.upstream, &mut self.client) {
+        let down = match self.down.advance(cx, gate, &mut self.upstream, &mut self.client) {
             Ok(has_moved) => has_moved,
             Err(Stopped::Access(end)) => return Poll::Ready(TunnelEnd::Access(end)),
             Err(Stopped::SourceLost) => return Poll::Ready(TunnelEnd::Broken),
             Err(Stopped::SinkLost) => return Poll::Ready(TunnelEnd::Over),
         };
-        let up = match self.up.advance(cx, &self.gate, &mut self.client, &mut self.upstream) {
+        let up = match self.up.advance(cx, gate, &mut self.client, &mut self.upstream) {
             Ok(has_moved) => has_moved,
             Err(Stopped::Access(end)) => return Poll::Ready(TunnelEnd::Access(end)),
             Err(Stopped::SourceLost) => return Poll::Ready(TunnelEnd::Over),
