@@ -83,3 +83,4 @@ mod totp;
 mod typed_text;
 mod unfinished_login;
 mod verify_email;
+mod websockets;

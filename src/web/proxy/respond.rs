@@ -52,10 +52,6 @@ pub fn to_client(
     let headers = response_headers::returned(&parts.headers, &facts)?;
     let mut out = Response::new(status);
     *out.headers_mut() = headers;
-    if context.head.headers.contains_key(header::UPGRADE) {
-        // actix would announce that the protocol is switched.
-        out.head_mut().set_connection_type(ConnectionType::Close);
-    }
     if context.head.method == Method::HEAD {
         context.source.complete();
         out.head_mut().no_chunking(true);

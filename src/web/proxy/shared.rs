@@ -40,7 +40,10 @@ pub struct LiveCount(AtomicUsize);
 pub struct Counted(Arc<LiveCount>);
 
 /// A connection to an upstream: one of its kind, and one of all.
-pub struct UpstreamSlot(Counted, Counted);
+pub struct UpstreamSlot {
+    _of_kind: Counted,
+    _of_all: Counted,
+}
 
 impl LiveCount {
     /// `None` if there are `most` already.
@@ -87,16 +90,18 @@ impl TransportShared {
 
     /// `None` if the limit of connections is reached.
     pub(super) fn count_connection(&self) -> Option<UpstreamSlot> {
-        let kind = self.connections.count(self.most.requests)?;
-        Some(UpstreamSlot(kind, self.sockets.count(self.most.sockets)?))
+        self.slot(&self.connections, self.most.requests)
     }
 
     /// Counts a websocket of an app, and its connection. `None` if a limit is reached: one app leaves some to the others.
     pub(super) fn count_tunnel(&self, app: AppId) -> Option<(Counted, UpstreamSlot)> {
         let of_one_app = self.most.tunnels - self.most.tunnels / TUNNELS_OF_OTHERS;
         let of_app = self.counts_of(app).tunnels.count(of_one_app.min(AppDefaults::MAX_TUNNELS))?;
-        let kind = self.tunnels.count(self.most.tunnels)?;
-        Some((of_app, UpstreamSlot(kind, self.sockets.count(self.most.sockets)?)))
+        Some((of_app, self.slot(&self.tunnels, self.most.tunnels)?))
+    }
+
+    fn slot(&self, kind: &Arc<LiveCount>, most: usize) -> Option<UpstreamSlot> {
+        Some(UpstreamSlot { _of_kind: kind.count(most)?, _of_all: self.sockets.count(self.most.sockets)? })
     }
 
     /// Connections for requests that can exist beside the open websockets.

@@ -5,3 +5,4 @@ mod handshake;
 mod leaving;
 mod limits;
 mod passing;
+mod support;

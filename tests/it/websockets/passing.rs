@@ -88,12 +88,10 @@ fn the_app_may_choose_an_extension_and_a_protocol() {
 #[test]
 fn what_the_app_sends_with_its_answer_arrives() {
     let upstream = Upstream::scripted(|request, stream| {
-        let mut first = b"".to_vec();
-        first.extend(Frame::text("at once").bytes(false));
-        // In one segment with the head.
-        let mut captured = WebSocket::accept(request, stream, "X-Greets: yes\r\n");
-        captured.send_bytes(&first);
-        captured.echo();
+        let mut socket = WebSocket::accept(request, stream, "");
+        // Often in one segment with the head.
+        socket.send(&Frame::text("at once"));
+        socket.echo();
         After::Close
     });
     let proxied = Proxied::to(&upstream);

@@ -21,18 +21,19 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_http::{HttpService, Protocol, Request, Response};
+use actix_http::{ConnectionType, HttpService, Protocol, Request, Response};
 use actix_server::Server;
 use actix_service::{IntoServiceFactory, Service, ServiceFactory};
 use actix_service::{apply_fn_factory, fn_factory, map_config};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::http::header::UPGRADE;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::spawn;
 
 pub use front::{Front, PortalOnly, Routed};
-pub use raw_stream::{RawStream, poll_discard};
+pub use raw_stream::{RawStream, poll_finish};
 pub use traffic::ClientConnection;
 
 use response::{PIECE, ResponseBody};
@@ -159,22 +160,41 @@ where
     B: MessageBody + 'static,
 {
     let response_guard = ResponseGuard::begin(&mut request);
+    let offers_protocol = request.headers().contains_key(UPGRADE);
     async move {
-        if !front.is_portal(request.head()) {
-            match front.route(request).await {
-                Routed::Portal(returned) => request = returned,
-                Routed::Answered(response) => {
-                    if let Some(response_guard) = &response_guard {
-                        response_guard.wait_for_buffered_body().await;
-                    }
-                    return Ok(response.map_body(|_, body| ResponseBody::new(body, response_guard)));
+        let mut response = respond(request, &*app, front, response_guard).await?;
+        if offers_protocol {
+            // actix would announce that the protocol is switched.
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        Ok(response)
+    }
+}
+
+async fn respond<A, B>(
+    mut request: Request,
+    app: &A,
+    front: Rc<dyn Front>,
+    response_guard: Option<ResponseGuard>,
+) -> Result<Response<ResponseBody>, Error>
+where
+    A: Service<Request, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    if !front.is_portal(request.head()) {
+        match front.route(request).await {
+            Routed::Portal(returned) => request = returned,
+            Routed::Answered(response) => {
+                if let Some(response_guard) = &response_guard {
+                    response_guard.wait_for_buffered_body().await;
                 }
+                return Ok(response.map_body(|_, body| ResponseBody::new(body, response_guard)));
             }
         }
-        let response: Response<B> = app.call(request).await?.into();
-        if let Some(response_guard) = &response_guard {
-            response_guard.wait_for_buffered_body().await;
-        }
-        Ok(response.map_body(|_, body| ResponseBody::new(body, response_guard)))
     }
+    let response: Response<B> = app.call(request).await?.into();
+    if let Some(response_guard) = &response_guard {
+        response_guard.wait_for_buffered_body().await;
+    }
+    Ok(response.map_body(|_, body| ResponseBody::new(body, response_guard)))
 }

@@ -43,17 +43,14 @@ impl RawStream {
     /// Sends the end, then waits for the client's, so that the client reads everything that was sent. Returns whether
     /// the client has ended the connection in time.
     pub async fn finish(&mut self, within: Duration) -> bool {
-        let ending = poll_fn(|cx| {
-            // An error is an end, which reading reports.
-            let _ = ready!(Pin::new(&mut *self).poll_shutdown(cx));
-            poll_discard(self, cx)
-        });
-        timeout(within, ending).await.is_ok()
+        timeout(within, poll_fn(|cx| poll_finish(self, cx))).await.is_ok()
     }
 }
 
-/// Discards what is received until the other side ends the connection.
-pub fn poll_discard(stream: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> Poll<()> {
+/// Sends the end, and discards what is received until the other side ends the connection too.
+pub fn poll_finish(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), cx: &mut Context<'_>) -> Poll<()> {
+    // It may be sent twice. An error is an end, which reading reports.
+    let _ = Pin::new(&mut *stream).poll_shutdown(cx);
     loop {
         let mut bytes = [0; DISCARD_PIECE];
         let mut bytes = ReadBuf::new(&mut bytes);

@@ -8,12 +8,12 @@ use actix_web::rt::time::{Sleep, sleep, timeout};
 use actix_web::web::Bytes;
 use futures_util::future::poll_fn;
 use latchkey_sessions::{Direction, StreamEnd};
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWrite;
 
 use super::close::CloseReason;
 use super::one_way::{OneWay, Stopped};
 use crate::apps::App;
-use crate::web::http::server::{RawStream, poll_discard};
+use crate::web::http::server::{RawStream, poll_finish};
 use crate::web::proxy::limits::{CLIENT_ENDS_WITHIN, CLOSE_WITHIN, TUNNEL_SEND_BUFFER, keep_alive};
 use crate::web::proxy::shared::{Counted, UpstreamSlot};
 use crate::web::proxy::socket::UpstreamStream;
@@ -141,17 +141,12 @@ impl Tunnel {
             return self.client.reset();
         }
         let (mut has_client_ended, mut has_upstream_ended) = (false, false);
-        let ending = async {
-            // An error is an end, which reading reports.
-            let _ = self.client.shutdown().await;
-            let _ = self.upstream.shutdown().await;
-            poll_fn(|cx| {
-                has_client_ended = has_client_ended || poll_discard(&mut self.client, cx).is_ready();
-                has_upstream_ended = has_upstream_ended || poll_discard(&mut self.upstream, cx).is_ready();
-                if has_client_ended && has_upstream_ended { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
-        };
+        let ending = poll_fn(|cx| {
+            has_client_ended = has_client_ended || poll_finish(&mut self.client, cx).is_ready();
+            has_upstream_ended = has_upstream_ended || poll_finish(&mut self.upstream, cx).is_ready();
+            if has_client_ended && has_upstream_ended { Poll::Ready(()) } else { Poll::Pending }
+        });
+        // When the time is over, the connections end without them.
         let _ = timeout(CLOSE_WITHIN, ending).await;
         if !has_client_ended {
             self.client.reset();
