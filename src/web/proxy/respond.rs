@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_http::{ConnectionType, RequestHead, Response};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::http::{Method, StatusCode, Version, header};
+use actix_web::http::{Method, StatusCode, Version};
 use actix_web::web::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};

@@ -1,7 +1,7 @@
 //! Decides again whether a stream may go on.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::rt::spawn;
 use actix_web::rt::time::{sleep, timeout};

@@ -160,7 +160,7 @@ where
     B: MessageBody + 'static,
 {
     let response_guard = ResponseGuard::begin(&mut request);
-    let offers_protocol = request.headers().contains_key(UPGRADE);
+    let offers_protocol = request.head().headers.contains_key(UPGRADE);
     async move {
         let mut response = respond(request, &*app, front, response_guard).await?;
         if offers_protocol {
