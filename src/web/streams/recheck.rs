@@ -40,9 +40,9 @@ pub async fn watch_the_time(streams: Arc<LiveStreams>) {
             continue;
         };
         let all = streams.streams.all();
-        if without_lease.take().is_some() {
-            all.iter().for_each(|stream| stream.wake());
-        }
+        without_lease = None;
+        // They may have been told to wait for a lease.
+        all.iter().for_each(|stream| stream.wake_waiting());
         let over = all.into_iter().filter(|stream| stream.is_over(now) && !stream.is_marked());
         let over: Vec<Arc<Stream>> = over.inspect(|stream| stream.mark()).collect();
         streams.decide_again(over);
