@@ -307,6 +307,8 @@ impl AppDefaults {
     pub const IDLE: Duration = Duration::from_secs(60);
     /// Concurrent requests of one app. An app that hangs must not take the connections of other apps.
     pub const MAX_IN_FLIGHT: u32 = 256;
+    /// Open websockets of one app on one instance. Each takes two file descriptors; more users than one instance serves.
+    pub const MAX_TUNNELS: usize = 2048;
     /// Open handoffs of one session; the oldest is deleted. More tabs than a user opens to log in.
     pub const OPEN_ENTRIES: i64 = 30;
     /// How long the code of a handoff works. The browser uses it as soon as it follows the redirect.

@@ -34,7 +34,7 @@ pub use problems::Misconfigured;
 pub use raw::{RegistrationMode, UpstreamsFrom};
 pub use settings::{AppsSettings, ServerSettings, Settings};
 pub use shown::SettingRow;
-pub use sizes::{blocking_threads, connections_of, raise_file_limit, upstream_connections};
+pub use sizes::{UpstreamLimits, blocking_threads, connections_of, raise_file_limit, upstream_limits};
 pub use span::{Span, duration_in_words, in_words};
 pub use variables::untidy_libpq;
 

@@ -21,10 +21,17 @@ const CONNECTIONS_SHARE: u64 = 4;
 /// on both sides.
 const UPSTREAM_BYTES: u64 = 256 * 1024;
 
+/// Most memory of one websocket, in addition to the client's connection: a part that waits for a slow reader on each
+/// side, and about as much in the kernel.
+const TUNNEL_BYTES: u64 = 64 * 1024;
+
+/// One of this many connections to upstreams is never held by a websocket, so that pages can be requested.
+const REQUESTS_SHARE: usize = 4;
+
 /// If file descriptors are scarce, one of three connections is for an upstream, and two are for clients.
 const UPSTREAM_FILES: usize = 3;
 
-/// One of this many client connections is never held by a proxied request, so that the portal can be reached.
+/// One of this many client connections is never held by a proxied request or websocket, so that the portal can be reached.
 const PORTAL_SHARE: usize = 4;
 
 /// File descriptors for everything else, such as the database and the mail server.
@@ -58,8 +65,9 @@ pub fn connections_of(workers: usize) -> usize {
     (connections_within(files(), memory_limit()).clients / workers.max(1)).max(1)
 }
 
-/// Most connections of this process to upstreams. A proxied request has one, in addition to its client's.
-pub fn upstream_connections() -> usize {
+/// Most connections of this process to upstreams. A proxied request and a websocket have one each, in addition to their
+/// client's.
+pub fn upstream_limits() -> UpstreamLimits {
     connections_within(files(), memory_limit()).upstreams
 }
 
@@ -81,7 +89,17 @@ fn files() -> u64 {
 #[derive(Debug, PartialEq)]
 struct Connections {
     clients: usize,
-    upstreams: usize,
+    upstreams: UpstreamLimits,
+}
+
+/// How many connections to upstreams there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamLimits {
+    pub sockets: usize,
+    /// For requests, idle ones included.
+    pub requests: usize,
+    /// For websockets.
+    pub tunnels: usize,
 }
 
 fn connections_within(files: u64, memory: Option<u64>) -> Connections {
@@ -91,8 +109,10 @@ fn connections_within(files: u64, memory: Option<u64>) -> Connections {
         usize::try_from(fitting).unwrap_or(usize::MAX)
     };
     let clients = (files - files / UPSTREAM_FILES).min(BROWSERS).min(fitting(CONNECTION_BYTES));
-    let upstreams = (files - clients).min(clients - clients / PORTAL_SHARE).min(fitting(UPSTREAM_BYTES));
-    Connections { clients, upstreams: upstreams.max(1) }
+    let sockets = (files - clients).min(clients - clients / PORTAL_SHARE).max(1);
+    let requests = sockets.min(fitting(UPSTREAM_BYTES)).max(1);
+    let tunnels = (sockets - sockets / REQUESTS_SHARE).min(fitting(TUNNEL_BYTES));
+    Connections { clients, upstreams: UpstreamLimits { sockets, requests, tunnels } }
 }
 
 #[cfg(test)]
@@ -104,24 +124,24 @@ mod tests {
         const MIB: u64 = 1024 * 1024;
         let within = |files, memory| {
             let Connections { clients, upstreams } = connections_within(files, memory);
-            (clients, upstreams)
+            (clients, upstreams.requests, upstreams.tunnels)
         };
-        assert_eq!(within(1_000_000, None), (BROWSERS, 3072));
-        assert_eq!(within(1_000_000, Some(16 * 1024 * MIB)), (BROWSERS, 3072));
-        assert_eq!(within(1_000_000, Some(512 * MIB)), (2048, 512));
-        assert_eq!(within(1_000_000, Some(256 * MIB)), (1024, 256));
-        assert_eq!(within(1024, Some(512 * MIB)), (640, 320));
-        assert!(connections_of(1000) >= 1 && upstream_connections() >= 1);
+        assert_eq!(within(1_000_000, None), (BROWSERS, 3072, 2304));
+        assert_eq!(within(1_000_000, Some(16 * 1024 * MIB)), (BROWSERS, 3072, 2304));
+        assert_eq!(within(1_000_000, Some(512 * MIB)), (2048, 512, 1152));
+        assert_eq!(within(1_000_000, Some(256 * MIB)), (1024, 256, 576));
+        assert_eq!(within(1024, Some(512 * MIB)), (640, 320, 240));
+        assert!(connections_of(1000) >= 1 && upstream_limits().requests >= 1);
     }
 
     #[test]
     fn two_files_for_each_proxied_request_and_the_portal_always_fit() {
         for files in [64, 100, 256, 1024, 4096, 10_000, 1_000_000] {
-            let Connections { clients, upstreams } = connections_within(files, None);
-            assert!(
-                (clients + upstreams).saturating_sub(1) as u64 <= files.saturating_sub(OTHER_FILES as u64)
-            );
-            assert!(upstreams < clients || clients < 2, "{files}");
+            let Connections { clients, upstreams: UpstreamLimits { sockets, requests, tunnels } } =
+                connections_within(files, None);
+            assert!((clients + sockets).saturating_sub(1) as u64 <= files.saturating_sub(OTHER_FILES as u64));
+            assert!(sockets < clients || clients < 2, "{files}");
+            assert!(requests <= sockets && (tunnels < sockets || sockets < REQUESTS_SHARE), "{files}");
         }
     }
 }

@@ -24,7 +24,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 
 use crate::accounts::Accounts;
-use crate::config::{Settings, blocking_threads, connections_of, upstream_connections};
+use crate::config::{Settings, blocking_threads, connections_of, upstream_limits};
 
 use front::FrontDoor;
 use http::request_counts::RequestCounts;
@@ -87,7 +87,7 @@ pub fn serve(
         finish_within: Duration::from_secs(25),
     };
     // The workers share resolved names, certificates and the count of connections.
-    let upstreams = TransportShared::new(upstream_connections());
+    let upstreams = TransportShared::new(upstream_limits());
     let streams = LiveStreams::start(shared.accounts.sessions(), &shared.accounts.apps);
     let stopping = Arc::clone(&streams);
     let lab = shared.lab.clone();

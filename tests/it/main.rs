@@ -84,3 +84,4 @@ mod totp;
 mod typed_text;
 mod unfinished_login;
 mod verify_email;
+mod websockets;

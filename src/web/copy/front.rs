@@ -51,7 +51,6 @@ front_copy! {
     BadAnswer = 502, "bad-answer", "The app sent an answer we can't pass on", "Try again in a moment. If it happens again, tell the operator.";
     TimedOut = 504, "timed-out", "The app took too long", "It may still be working on your request. Check before you send it again.";
     TooLarge = 413, "too-large", "This is too large", "The app limits how much you can send at once. Send less, or a smaller file.";
-    NoUpgrade = 501, "no-upgrade", "Websockets aren't supported yet", "The parts of the app that need them don't work yet.";
     BadRequest = 400, "bad-request", "We can't read this request", "Check the address and try again.";
     Misdirected = 421, "misdirected", "Nothing is served under this name", "Check the address. If you run this server, add the name as an origin of an app.";
     NotFound = 404, "not-found", "Page not found", "Latchkey has no page at this address. Check the address, or open the app.";

@@ -189,15 +189,16 @@ pub fn no_response(app: &App, kind: RequestKind, error: &ProxyError, id: &str) -
             FrontCode::BadRequest
         }
         ProxyError::BodyTooLarge => FrontCode::TooLarge,
-        ProxyError::Upgrade => FrontCode::NoUpgrade,
         ProxyError::NoUpstream | ProxyError::Unreachable(_) | ProxyError::ConnectTimeout => {
             FrontCode::Unreachable
         }
         ProxyError::BadResponse(_) => FrontCode::BadAnswer,
         ProxyError::HeadTimeout => FrontCode::TimedOut,
-        ProxyError::TooManyInFlight | ProxyError::TooManyConnections => FrontCode::Busy,
+        ProxyError::TooManyInFlight | ProxyError::TooManyTunnels | ProxyError::TooManyConnections => {
+            FrontCode::Busy
+        }
     };
-    if error.status().is_server_error() && code != FrontCode::NoUpgrade {
+    if error.status().is_server_error() {
         tracing::warn!(app = app.slug.as_str(), why = %error, "the upstream gave no answer");
     }
     let mut response = plain(code, Some(app), kind, id);

@@ -8,7 +8,7 @@ use actix_web::rt::spawn;
 use actix_web::rt::task::JoinHandle;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
-use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::client::conn::http1::{self, Builder, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -16,11 +16,26 @@ use tokio::time::timeout;
 use super::connect::connect;
 use super::error::ProxyError;
 use super::limits::{READ_BUFFER, READY_WITHIN, RESPONSE_HEAD, RESPONSE_HEADERS};
-use super::shared::{Counted, TransportShared};
-use super::socket::Socket;
+use super::shared::{TransportShared, UpstreamSlot};
+use super::socket::{Socket, UpstreamStream};
 use super::upload::Upload;
 use crate::apps::Upstream;
 use crate::web::streams::StreamGate;
+
+/// HTTP on a connection, which makes progress only while it is polled.
+pub type HttpConnection = http1::Connection<TokioIo<UpstreamStream>, Upload>;
+
+pub async fn speak_http(
+    stream: UpstreamStream,
+) -> Result<(SendRequest<Upload>, HttpConnection), ProxyError> {
+    Builder::new()
+        .max_buf_size(READ_BUFFER)
+        .max_header_size(RESPONSE_HEAD)
+        .max_headers(RESPONSE_HEADERS)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| ProxyError::Unreachable(error.to_string()))
+}
 
 /// Dropping a connection closes it at once, even during a response, so that the upstream learns that its response is no
 /// longer wanted.
@@ -28,29 +43,33 @@ pub struct Connection {
     sender: SendRequest<Upload>,
     socket: Rc<Socket>,
     task: JoinHandle<()>,
-    _counted: Counted,
+    _counted: UpstreamSlot,
 }
 
 impl Connection {
     pub async fn open(
         upstream: &Upstream,
         shared: &Arc<TransportShared>,
-        counted: Counted,
+        counted: UpstreamSlot,
         within: Duration,
     ) -> Result<Self, ProxyError> {
         let (socket, stream) = connect(upstream, shared, within).await?;
-        let (sender, connection) = Builder::new()
-            .max_buf_size(READ_BUFFER)
-            .max_header_size(RESPONSE_HEAD)
-            .max_headers(RESPONSE_HEADERS)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| ProxyError::Unreachable(error.to_string()))?;
+        let (sender, http) = speak_http(stream).await?;
+        Ok(Self::new(sender, http, socket, counted))
+    }
+
+    /// A connection that nothing drives yet.
+    pub fn new(
+        sender: SendRequest<Upload>,
+        http: HttpConnection,
+        socket: Rc<Socket>,
+        counted: UpstreamSlot,
+    ) -> Self {
         let task = spawn(async move {
             // The futures of the request and of the body report its errors.
-            let _ = connection.await;
+            let _ = http.await;
         });
-        Ok(Self { sender, socket, task, _counted: counted })
+        Self { sender, socket, task, _counted: counted }
     }
 
     /// Whether another request can be sent now.

@@ -13,8 +13,6 @@ pub enum ProxyError {
     ClientGone,
     #[error("the body is longer than the app accepts")]
     BodyTooLarge,
-    #[error("the request asks for another protocol")]
-    Upgrade,
     #[error("the app has no upstream")]
     NoUpstream,
     #[error("the upstream cannot be reached: {0}")]
@@ -27,6 +25,8 @@ pub enum ProxyError {
     HeadTimeout,
     #[error("the app has reached its limit of concurrent requests")]
     TooManyInFlight,
+    #[error("the app has reached its limit of websockets")]
+    TooManyTunnels,
     #[error("this instance has reached its limit of connections to upstreams")]
     TooManyConnections,
 }
@@ -37,12 +37,13 @@ impl ProxyError {
             Self::BadRequest(_) | Self::ClientGone => StatusCode::BAD_REQUEST,
             Self::ClientTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Upgrade => StatusCode::NOT_IMPLEMENTED,
             Self::NoUpstream | Self::Unreachable(_) | Self::ConnectTimeout | Self::BadResponse(_) => {
                 StatusCode::BAD_GATEWAY
             }
             Self::HeadTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::TooManyInFlight | Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyInFlight | Self::TooManyTunnels | Self::TooManyConnections => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 }

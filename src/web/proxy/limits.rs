@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use socket2::TcpKeepalive;
+
 /// How long an idle connection may be used again: below the 5 s after which Node and many other servers close theirs.
 pub const IDLE: Duration = Duration::from_secs(4);
 
@@ -31,6 +33,27 @@ pub const RESPONSE_HEADERS: usize = 256;
 
 /// From this size on, the kernel may buffer more of a response for the client.
 pub const LARGE_RESPONSE: u64 = 256 * 1024;
+
+/// Bytes of a websocket that are read at once, and at most wait for a slow reader. They are on the stack: a tunnel has a
+/// buffer only while its reader is slow.
+pub const TUNNEL_PIECE: usize = 16 * 1024;
+
+/// The kernel's send buffer for the client of a websocket, which the kernel doubles: enough for 20 Mbit/s at 100 ms. What
+/// it holds when access ends is still sent to a client that reads.
+pub const TUNNEL_SEND_BUFFER: usize = 128 * 1024;
+
+/// How long both sides of a websocket may take to end the connection after a Close frame of ours.
+pub const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the client of a websocket may take to end the connection after the upstream has.
+pub const CLIENT_ENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Asks a silent peer of a websocket after a minute, and gives it up within two: an idle websocket costs three packets a
+/// minute, and a peer that has vanished does not keep its tunnel for hours.
+pub fn keep_alive() -> TcpKeepalive {
+    let every = Duration::from_secs(15);
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(every).with_retries(4)
+}
 
 /// Threads that resolve names: a resolver that does not answer takes one thread for each name.
 pub const RESOLVERS: usize = 8;

@@ -23,9 +23,11 @@ mod tls;
 mod transport;
 mod upload;
 mod upstream_connections;
+mod websocket;
 
 pub use error::ProxyError;
 pub use identity::Identity;
 pub use preview::preview;
 pub use shared::TransportShared;
 pub use transport::{ClientFacts, Transport};
+pub use websocket::accept_of;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_http::{ConnectionType, RequestHead, Response};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::http::{Method, StatusCode, Version, header};
+use actix_web::http::{Method, StatusCode, Version};
 use actix_web::web::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
@@ -52,10 +52,6 @@ pub fn to_client(
     let headers = response_headers::returned(&parts.headers, &facts)?;
     let mut out = Response::new(status);
     *out.headers_mut() = headers;
-    if context.head.headers.contains_key(header::UPGRADE) {
-        // actix would announce that the protocol is switched.
-        out.head_mut().set_connection_type(ConnectionType::Close);
-    }
     if context.head.method == Method::HEAD {
         context.source.complete();
         out.head_mut().no_chunking(true);

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use latchkey_sessions::Direction;
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_native_tls::TlsStream;
@@ -39,6 +39,12 @@ impl Socket {
     /// From now on nothing is sent to the upstream without a permit of `gate`. `None`: nothing is to be sent.
     pub fn guard(&self, gate: Option<StreamGate>) {
         self.gate.replace(gate);
+    }
+
+    /// Finds out that the upstream is gone, on a connection that may be silent for long.
+    pub fn keep_alive(&self, keep_alive: &TcpKeepalive) {
+        // If it fails, the connection has an error, which the next read reports.
+        let _ = SockRef::from(&self.tcp).set_tcp_keepalive(keep_alive);
     }
 
     /// Whether the upstream has neither closed the connection nor sent anything that was not read. Asks the kernel,

@@ -18,6 +18,7 @@ use super::respond::{self, ResponseContext};
 use super::shared::TransportShared;
 use super::upload::{Upload, UploadProgress, UploadState};
 use super::upstream_connections::UpstreamConnections;
+use super::websocket::{self, Handshake};
 use super::{await_head, target};
 use crate::apps::{App, AppOrigin};
 use crate::web::http::server::ClientConnection;
@@ -57,11 +58,16 @@ impl Transport {
         let payload = request.take_payload();
         let head = request.head();
         let target = target::of(head)?;
-        if asks_for_websocket(head) {
-            return Err(ProxyError::Upgrade);
-        }
         let upstream = app.upstream.as_ref().ok_or(ProxyError::NoUpstream)?;
         let body = body_length(head, &payload);
+        let facts =
+            RequestFacts { app, upstream, identity, client: client.address, origin: client.origin, body };
+        let is_private = identity.is_some() || depends_on_network(app);
+        if websocket::asks_for_websocket(head) {
+            let passed = gate.clone();
+            let asked = Handshake { app, head, target, facts, is_private, client: connection, gate: passed };
+            return unless_cut(websocket::open(&self.0, asked).await, gate.as_ref());
+        }
         if let (BodyLength::Sized(length), Some(max)) = (body, app.limits.max_body)
             && length > max
         {
@@ -70,14 +76,8 @@ impl Transport {
         let most = usize::try_from(app.limits.max_in_flight).unwrap_or(usize::MAX);
         let requests = self.0.requests_of(app);
         let in_flight = requests.count(most).ok_or(ProxyError::TooManyInFlight)?;
-        let facts =
-            RequestFacts { app, upstream, identity, client: client.address, origin: client.origin, body };
         let sent = self.exchange(app, head, &target, &facts, payload, gate.as_ref()).await;
-        let (response, source) = match (sent, &gate) {
-            // Its connections were cut.
-            (Err(_), Some(gate)) if gate.end().is_some() => return Err(ProxyError::ClientGone),
-            (sent, _) => sent?,
-        };
+        let (response, source) = unless_cut(sent, gate.as_ref())?;
         if let (Some(gate), true) = (&gate, is_event_stream(response.headers())) {
             gate.note_events();
         }
@@ -86,7 +86,7 @@ impl Transport {
             ResponseContext {
                 head,
                 source,
-                is_private: identity.is_some() || depends_on_network(app),
+                is_private,
                 app_origin: client.origin,
                 upstream,
                 idle: app.limits.idle,
@@ -176,12 +176,12 @@ fn body_length(head: &RequestHead, payload: &Payload) -> BodyLength {
     length.map_or(BodyLength::Chunked, BodyLength::Sized)
 }
 
-/// Other protocols than websockets are ignored (RFC 9110 §7.8): some clients offer h2c with every request.
-fn asks_for_websocket(head: &RequestHead) -> bool {
-    let protocols =
-        head.headers.get_all(header::UPGRADE).flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let mut names = protocols.map(|protocol| protocol.split(|byte| *byte == b'/').next().unwrap_or_default());
-    names.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+/// An error of a stream that was ended is the failure of its connections.
+fn unless_cut<R>(sent: Result<R, ProxyError>, gate: Option<&StreamGate>) -> Result<R, ProxyError> {
+    match gate.and_then(StreamGate::end) {
+        Some(_) if sent.is_err() => Err(ProxyError::ClientGone),
+        _ => sent,
+    }
 }
 
 /// An open rule for some networks: the response must not reach others from a cache.

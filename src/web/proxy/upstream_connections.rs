@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::error::ProxyError;
 use super::limits::SWEEP;
 use super::pool::IdleConnections;
-use super::shared::{LiveCount, TransportShared};
+use super::shared::{Counted, LiveCount, TransportShared, UpstreamSlot};
 use crate::apps::{App, AppId, Upstream};
 
 pub struct UpstreamConnections {
@@ -54,14 +54,25 @@ impl UpstreamConnections {
         if !self.shared.has_share(self.requests_of(app).get()) {
             return Err(ProxyError::TooManyConnections);
         }
-        let counted = loop {
-            match self.shared.count_connection() {
-                Some(counted) => break counted,
-                None if self.close_idle() => {}
-                None => return Err(ProxyError::TooManyConnections),
-            }
-        };
+        let count = || self.shared.count_connection();
+        let counted = self.with_room(count).ok_or(ProxyError::TooManyConnections)?;
         Connection::open(upstream, &self.shared, counted, app.limits.connect).await
+    }
+
+    /// Counts a websocket of the app, and its connection to the upstream.
+    pub fn count_tunnel(&self, app: &App) -> Result<(Counted, UpstreamSlot), ProxyError> {
+        let count = || self.shared.count_tunnel(app.id);
+        self.with_room(count).ok_or(ProxyError::TooManyTunnels)
+    }
+
+    /// Closes idle connections until `count` succeeds.
+    fn with_room<R>(&self, count: impl Fn() -> Option<R>) -> Option<R> {
+        loop {
+            match count() {
+                None if self.close_idle() => {}
+                counted => return counted,
+            }
+        }
     }
 
     /// Keeps a connection for another request, unless the app has another upstream meanwhile or connections are scarce.

@@ -70,8 +70,8 @@ impl StreamFacts {
             kind: asked.kind,
             client: asked.client,
             client_is_doubtful: asked.client_is_doubtful,
-            origin_header: to.headers.get(ORIGIN).cloned(),
-            fetch_site: to.headers.get(HeaderName::from_static("sec-fetch-site")).cloned(),
+            origin_header: copied(to.headers, ORIGIN),
+            fetch_site: copied(to.headers, HeaderName::from_static("sec-fetch-site")),
             has_events: AtomicBool::new(false),
         }
     }
@@ -97,6 +97,11 @@ impl StreamFacts {
     pub(super) fn note_events(&self) {
         self.has_events.store(true, Ordering::SeqCst);
     }
+}
+
+/// Copied: the value itself would keep the whole buffer in which the request was read.
+fn copied(headers: &HeaderMap, name: HeaderName) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(headers.get(name)?.as_bytes()).ok()
 }
 
 /// A value that is not text counts as an empty one, as when the request was decided first.

@@ -16,6 +16,7 @@ use actix_web::rt::System;
 use actix_web::{App as Portal, HttpResponse, web};
 use futures_util::future::LocalBoxFuture;
 use latchkey::apps::{App, AppOrigin, Slug, Upstream as UpstreamAddress};
+use latchkey::config::UpstreamLimits;
 use latchkey::web::proxy::{ClientFacts, Identity, Transport, TransportShared};
 use latchkey::web::server::{self, Front, Routed, Sizes};
 
@@ -85,7 +86,7 @@ impl Proxied {
     pub fn named(app: App, name: &'static str, most: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its number").port();
-        let shared = TransportShared::new(most);
+        let shared = TransportShared::new(UpstreamLimits { sockets: most, requests: most, tunnels: most });
         let (app, for_front) = (Arc::new(app), Arc::clone(&shared));
         let sizes = Sizes {
             workers: 1,

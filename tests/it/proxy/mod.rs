@@ -3,11 +3,11 @@
 
 mod bodies;
 mod demo;
-mod harness;
+pub mod harness;
 mod headers;
 mod leaving;
 mod limits;
 mod pool;
 mod responses;
 mod smuggling;
-mod tls;
+pub mod tls;

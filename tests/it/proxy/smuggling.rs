@@ -91,22 +91,3 @@ fn bodies_that_look_like_requests_stay_bodies() {
     assert_eq!(seen.iter().map(|seen| seen.target()).collect::<Vec<_>>(), ["/0", "/1", "/2", "/3"]);
     assert!(seen.iter().all(|seen| seen.body == SECOND.as_bytes()));
 }
-
-#[test]
-fn an_upgrade_is_refused_and_does_not_arrive() {
-    let upstream = Upstream::answering(OK);
-    let proxied = Proxied::to(&upstream);
-    for (upgrade, after) in [("websocket", ""), ("websocket", SECOND), ("h2c, WebSocket/13", "")] {
-        let answer = proxied.ask(format!(
-            "GET /socket HTTP/1.1\r\n{H}Upgrade: {upgrade}\r\nConnection: upgrade\r\n\r\n{after}"
-        ));
-        assert_eq!(answer.status(), 501, "{upgrade}");
-    }
-    assert!(upstream.received().is_empty());
-    let offered = "Upgrade: h2c\r\nConnection: upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAA\r\n";
-    let answer = proxied.ask(format!("GET /page HTTP/1.1\r\n{H}{offered}\r\n"));
-    assert_eq!(answer.status(), 200, "another protocol is an offer that may be ignored");
-    assert!(!answer.values("connection").contains(&"upgrade"), "{answer:?}");
-    let seen = upstream.only_request();
-    assert!(seen.values("upgrade").is_empty() && seen.values("http2-settings").is_empty());
-}

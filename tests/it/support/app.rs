@@ -241,6 +241,13 @@ pub async fn admit(db: &TestDb, person: Person, role: &str) -> Person {
     person
 }
 
+impl TestApp {
+    /// Stops the server as a signal does, and waits until its requests have ended.
+    pub async fn stop(&self) {
+        self.server.stop(true).await;
+    }
+}
+
 impl Drop for TestApp {
     fn drop(&mut self) {
         drop(self.listener.take());

@@ -14,3 +14,4 @@ pub mod parts;
 pub mod process;
 pub mod subjects;
 pub mod upstream;
+pub mod websocket;

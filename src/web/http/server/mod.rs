@@ -8,33 +8,40 @@ mod chunks;
 mod front;
 mod gate;
 mod head;
+mod protocol_switch;
+mod raw_stream;
 mod response;
 mod stream;
 mod traffic;
+mod upgrade;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix_http::{HttpService, Protocol, Request, Response};
+use actix_http::{ConnectionType, HttpService, Protocol, Request, Response};
 use actix_server::Server;
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _};
-use actix_service::{apply_fn_factory, fn_factory, fn_service, map_config};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory};
+use actix_service::{apply_fn_factory, fn_factory, map_config};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::http::header::UPGRADE;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::spawn;
 
 pub use front::{Front, PortalOnly, Routed};
 pub use gate::WriteGate;
+pub use raw_stream::{RawStream, poll_finish};
 pub use traffic::ClientConnection;
 
 use response::{PIECE, ResponseBody};
 use stream::BoundedStream;
 use traffic::ResponseGuard;
+use upgrade::UpgradeRequest;
 
 /// How many bytes of a response are buffered before they are sent; one more piece may be added.
 const WRITE_BUFFER: usize = 2 * PIECE;
@@ -86,32 +93,25 @@ where
         let shutdown = shutdown.clone();
         let front = front();
         let app = Rc::new(map_config(app(), |()| AppConfig::default()));
+        // actix asks for a service for requests and for another one for upgrades. Both use the same application.
+        let built = Rc::new(OnceCell::new());
         // The front may return a request later, so each request holds its own reference to the service.
         let app = fn_factory(move || {
-            let app = app.new_service(());
-            async move { app.await.map(Rc::new) }
-        });
-        let app = apply_fn_factory(app, move |mut request: Request, app: &Rc<_>| {
-            let response_guard = ResponseGuard::begin(&mut request);
-            let (app, front) = (Rc::clone(app), Rc::clone(&front));
+            let (app, built) = (Rc::clone(&app), Rc::clone(&built));
             async move {
-                if !front.is_portal(request.head()) {
-                    match front.route(request).await {
-                        Routed::Portal(returned) => request = returned,
-                        Routed::Answered(response) => {
-                            if let Some(response_guard) = &response_guard {
-                                response_guard.wait_for_buffered_body().await;
-                            }
-                            return Ok(response.map_body(|_, body| ResponseBody::new(body, response_guard)));
-                        }
-                    }
+                if let Some(app) = built.get() {
+                    return Ok::<_, S::InitError>(Rc::clone(app));
                 }
-                let response: Response<B> = Service::call(&*app, request).await?.into();
-                if let Some(response_guard) = &response_guard {
-                    response_guard.wait_for_buffered_body().await;
-                }
-                Ok::<_, Error>(response.map_body(|_, body| ResponseBody::new(body, response_guard)))
+                let app = Rc::new(app.new_service(()).await?);
+                Ok(Rc::clone(built.get_or_init(|| app)))
             }
+        });
+        let for_upgrades = Rc::clone(&front);
+        let upgrades = apply_fn_factory(app.clone(), move |(request, frames): UpgradeRequest, app: &Rc<_>| {
+            upgrade::serve(frames, answer(request, Rc::clone(app), Rc::clone(&for_upgrades)))
+        });
+        let requests = apply_fn_factory(app, move |request: Request, app: &Rc<_>| {
+            answer(request, Rc::clone(app), Rc::clone(&front))
         });
         let http = HttpService::build()
             .client_request_timeout(Duration::from_secs(5))
@@ -125,15 +125,78 @@ where
             .on_connect_ext(|stream: &BoundedStream, data| {
                 data.insert(stream.traffic());
             })
-            .finish(app);
-        fn_service(|stream: TcpStream| async move {
+            .finish(requests)
+            .upgrade(Some(upgrades));
+        apply_fn_factory(http, |stream: TcpStream, http: &_| {
             let peer = stream.peer_addr().ok();
-            Ok((BoundedStream::new(stream), Protocol::Http1, peer))
+            let stream = BoundedStream::new(stream);
+            let traffic = stream.traffic();
+            // On the heap, so that its memory is free when another protocol takes the connection over.
+            let connection = Box::pin(Service::call(http, (stream, Protocol::Http1, peer)));
+            async move {
+                connection.await?;
+                let next = traffic.protocol_switch.take_running();
+                drop(traffic);
+                if let Some(next) = next {
+                    next.await;
+                }
+                Ok(())
+            }
         })
-        .and_then(http)
     };
     for listener in listeners {
         server = server.listen("http", listener, connections.clone())?;
     }
     Ok(server.run())
+}
+
+/// Answers a request: the front, or `app`.
+fn answer<A, B>(
+    mut request: Request,
+    app: Rc<A>,
+    front: Rc<dyn Front>,
+) -> impl Future<Output = Result<Response<ResponseBody>, Error>>
+where
+    A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
+    A::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let response_guard = ResponseGuard::begin(&mut request);
+    let offers_protocol = request.head().headers.contains_key(UPGRADE);
+    async move {
+        let mut response = respond(request, &*app, front, response_guard).await?;
+        if offers_protocol {
+            // actix would announce that the protocol is switched.
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        Ok(response)
+    }
+}
+
+async fn respond<A, B>(
+    mut request: Request,
+    app: &A,
+    front: Rc<dyn Front>,
+    response_guard: Option<ResponseGuard>,
+) -> Result<Response<ResponseBody>, Error>
+where
+    A: Service<Request, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    if !front.is_portal(request.head()) {
+        match front.route(request).await {
+            Routed::Portal(returned) => request = returned,
+            Routed::Answered(response) => {
+                if let Some(response_guard) = &response_guard {
+                    response_guard.wait_for_buffered_body().await;
+                }
+                return Ok(response.map_body(|_, body| ResponseBody::new(body, response_guard)));
+            }
+        }
+    }
+    let response: Response<B> = app.call(request).await?.into();
+    if let Some(response_guard) = &response_guard {
+        response_guard.wait_for_buffered_body().await;
+    }
+    Ok(response.map_body(|_, body| ResponseBody::new(body, response_guard)))
 }

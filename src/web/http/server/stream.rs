@@ -82,6 +82,14 @@ impl BoundedStream {
         Rc::clone(&self.traffic)
     }
 
+    pub fn tcp(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    pub fn tcp_mut(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
     /// Whether there is something to pass on. If not, the task is woken when there is.
     fn is_more_waiting(&self, cx: &mut Context<'_>) -> bool {
         !self.rest.is_empty() || self.stream.poll_read_ready(cx).is_ready()
@@ -123,6 +131,20 @@ impl BoundedStream {
             }
         }
         self.traffic.has_whole_request()
+    }
+
+    /// While a request is answered that may switch the protocol: whether the client of an app has closed its end, or its
+    /// stream was ended. Records whether the client has sent more than its head.
+    pub fn has_app_client_left(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.traffic.is_cut(cx) {
+            return true;
+        }
+        let is_closed = self.has_client_left(cx);
+        let has_sent_more = !self.rest.is_empty();
+        if has_sent_more {
+            self.traffic.protocol_switch.client_has_sent_more();
+        }
+        is_closed && !has_sent_more && self.traffic.serves_app()
     }
 
     /// Fails if the client of an app has read nothing for too long.

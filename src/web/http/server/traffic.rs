@@ -17,6 +17,7 @@ use latchkey_sessions::Direction;
 use tokio::task::yield_now;
 
 use super::gate::WriteGate;
+use super::protocol_switch::{NextProtocol, ProtocolSwitch};
 
 /// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.
 const BODY_WINDOW: u64 = 16 * 1024;
@@ -93,6 +94,7 @@ pub struct Traffic {
     resets: Cell<bool>,
     /// The socket did not accept the last write.
     blocked: Cell<bool>,
+    pub protocol_switch: ProtocolSwitch,
     requests: Cell<u64>,
     /// Of a response that lasts no longer than a session, until its last byte was written.
     gate: RefCell<Option<Rc<dyn WriteGate>>>,
@@ -112,6 +114,7 @@ impl Default for Traffic {
             unread_for: Cell::new(Duration::MAX),
             resets: Cell::new(false),
             blocked: Cell::new(false),
+            protocol_switch: ProtocolSwitch::default(),
             requests: Cell::new(0),
             gate: RefCell::new(None),
             reader: RefCell::new(None),
@@ -137,6 +140,11 @@ impl Traffic {
             self.reset_at_end();
         }
         is_cut
+    }
+
+    /// HTTP has ended on this connection.
+    pub fn unguard(&self) {
+        self.gate.take();
     }
 
     /// All that was to be sent is in the kernel.
@@ -345,6 +353,18 @@ impl ClientConnection {
     /// The end of the connection will look like an error to the client, and what was not sent yet is not sent.
     pub fn reset_at_end(&self) {
         self.0.reset_at_end();
+    }
+
+    /// Whether the protocol can be switched: the request asks for websockets in the form that actix-http knows, and
+    /// nothing follows its head.
+    pub fn can_switch(&self) -> bool {
+        let switch = &self.0.protocol_switch;
+        switch.is_possible() && !switch.has_client_sent_more()
+    }
+
+    /// A response with status 101 is the last of HTTP on this connection; `next` takes it over.
+    pub fn switch_to(&self, next: NextProtocol) {
+        self.0.protocol_switch.set_next(next);
     }
 }
 

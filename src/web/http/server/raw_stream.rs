@@ -1,0 +1,86 @@
+//! A client's connection after HTTP: bytes, without the limits of `server/stream.rs`.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_web::rt::time::timeout;
+use futures_util::future::poll_fn;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::stream::BoundedStream;
+
+/// Bytes that are discarded at once.
+const DISCARD_PIECE: usize = 1024;
+
+pub struct RawStream(BoundedStream);
+
+impl RawStream {
+    /// What was to be sent is in the kernel.
+    pub fn new(stream: BoundedStream) -> Self {
+        stream.traffic().unguard();
+        Self(stream)
+    }
+
+    /// For a connection that is open for long: finds out that the client is gone, sends small messages at once, and lets
+    /// the kernel buffer at most twice `send_buffer` bytes.
+    pub fn expect_long_connection(&self, keep_alive: &TcpKeepalive, send_buffer: usize) {
+        let tcp = self.0.tcp();
+        // If one fails, the connection has an error, which the next read reports.
+        let _ = tcp.set_nodelay(true);
+        let socket = SockRef::from(tcp);
+        let _ = socket.set_tcp_keepalive(keep_alive);
+        let _ = socket.set_send_buffer_size(send_buffer);
+    }
+
+    /// The client sees an error instead of an end, and what the kernel has not sent is not sent.
+    pub fn reset(self) {
+        self.0.traffic().reset_at_end();
+    }
+
+    /// Sends the end, then waits for the client's, so that the client reads everything that was sent. Returns whether
+    /// the client has ended the connection in time.
+    pub async fn finish(&mut self, within: Duration) -> bool {
+        timeout(within, poll_fn(|cx| poll_finish(self, cx))).await.is_ok()
+    }
+}
+
+/// Sends the end, and discards what is received until the other side ends the connection too.
+pub fn poll_finish(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), cx: &mut Context<'_>) -> Poll<()> {
+    // It may be sent twice. An error is an end, which reading reports.
+    let _ = Pin::new(&mut *stream).poll_shutdown(cx);
+    loop {
+        let mut bytes = [0; DISCARD_PIECE];
+        let mut bytes = ReadBuf::new(&mut bytes);
+        match ready!(Pin::new(&mut *stream).poll_read(cx, &mut bytes)) {
+            Ok(()) if !bytes.filled().is_empty() => {}
+            Ok(()) | Err(_) => return Poll::Ready(()),
+        }
+    }
+}
+
+impl AsyncRead for RawStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(self.0.tcp_mut()).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for RawStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(self.0.tcp_mut()).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.0.tcp_mut()).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,10 @@
+//! Websockets through the proxy: what passes, what is refused, and what ends them.
+
+mod browser;
+mod closing;
+mod handshake;
+mod idle;
+mod leaving;
+mod limits;
+mod passing;
+mod support;
