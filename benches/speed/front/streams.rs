@@ -107,7 +107,11 @@ fn ends(
 
 /// Of the kind that took longest.
 fn p99(ends: &StreamReport) -> f64 {
-    StreamKind::ALL.into_iter().filter_map(|kind| ends.since_answer(kind)).map(|times| times.p99).fold(0.0, f64::max)
+    StreamKind::ALL
+        .into_iter()
+        .filter_map(|kind| ends.since_answer(kind))
+        .map(|times| times.p99)
+        .fold(0.0, f64::max)
 }
 
 /// Requests the page without pause until this is dropped. With a lower priority than the clients of the streams, which
@@ -128,11 +132,8 @@ fn idle_streams(report: &mut Report) {
     environment.pin_database("1");
     let upstream = proxies::upstream(environment.dir());
     let [alone, beside, tunnels] = [(); 3].map(|()| environment.serve(Some("0")));
-    let [page, idle] = enter::enter_as_ada(
-        &environment,
-        &alone,
-        [("bench", upstream.port), ("idle", idle_upstream())],
-    );
+    let [page, idle] =
+        enter::enter_as_ada(&environment, &alone, [("bench", upstream.port), ("idle", idle_upstream())]);
     let (streams, bytes) = open_counted(&beside, &idle, "/events", "");
     report.value("bytes_per_idle_event_stream", bytes);
     let (tunnels_open, bytes) = open_counted(&tunnels, &idle, "/socket", HANDSHAKE);
@@ -161,7 +162,8 @@ fn idle_streams(report: &mut Report) {
 
 /// Opens idle streams at one instance. Returns them, and the memory of the program for each in bytes.
 fn open_counted(served: &RunningServer, app: &EnteredApp, path: &str, more: &str) -> (Vec<TcpStream>, f64) {
-    let open = |count: usize| -> Vec<TcpStream> { (0..count).map(|_| open_idle(served, app, path, more)).collect() };
+    let open =
+        |count: usize| -> Vec<TcpStream> { (0..count).map(|_| open_idle(served, app, path, more)).collect() };
     let mut streams = open(OPENED_BEFORE);
     thread::sleep(SETTLE);
     let before = resident(served.pid());

@@ -1,7 +1,7 @@
 //! How much memory a cached session takes, and a cached scoped key, measured in a process of its own: this program starts itself for it.
 
-use std::ops::Range;
 use std::env;
+use std::ops::Range;
 use std::process::{Command, id};
 use std::time::Duration;
 

@@ -95,12 +95,20 @@ impl Display for StreamsAsText<'_> {
         heading(f, "milliseconds since the form was sent")?;
         line(f, "its answer has arrived", report.answered())?;
         for kind in StreamKind::ALL {
-            line(f, &format!("connections of {} {} have ended", report.ended(kind), name(kind)), report.since_sent(kind))?;
+            line(
+                f,
+                &format!("connections of {} {} have ended", report.ended(kind), name(kind)),
+                report.since_sent(kind),
+            )?;
         }
         writeln!(f)?;
         heading(f, "milliseconds since the answer, 0 if earlier")?;
         for kind in StreamKind::ALL {
-            line(f, &format!("connections of {} {} have ended", report.ended(kind), name(kind)), report.since_answer(kind))?;
+            line(
+                f,
+                &format!("connections of {} {} have ended", report.ended(kind), name(kind)),
+                report.since_answer(kind),
+            )?;
         }
         writeln!(f)?;
         for (what, number) in [

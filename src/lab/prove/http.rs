@@ -49,7 +49,8 @@ impl HttpConnection {
 
     /// Follows a link or redirect from another site, as a browser does.
     pub async fn navigate(&mut self, url: &str, cookie: &str) -> Result<ProbeAnswer, Error> {
-        let (host, path) = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).unwrap_or_default();
+        let (host, path) =
+            url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).unwrap_or_default();
         self.send(&format!(
             "GET /{path} HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\nsec-fetch-site: cross-site\r\n\
              sec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\n\r\n"

@@ -49,7 +49,13 @@ impl Instance {
         ];
         let mut command = Command::new(env::current_exe()?);
         // The apps of the operator are not part of the test.
-        command.arg("serve").envs(own).env_remove("LATCHKEY_APPS").stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        command
+            .arg("serve")
+            .envs(own)
+            .env_remove("LATCHKEY_APPS")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr);
         Ok(Self { port, child: command.spawn()?, log })
     }
 

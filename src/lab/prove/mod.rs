@@ -19,7 +19,6 @@ use crate::config::Settings;
 use instance::Instance;
 use load::Load;
 use sandbox::Sandbox;
-use users::ProbeUsers;
 
 pub use error::ProveError;
 pub use report::{Failing, Percentiles, RevocationReport};

@@ -57,12 +57,8 @@ impl ProbeUsers {
         settings.mail.smtp_url = None;
         let signer = CookieSigner::new(&settings.secret);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
-        let accounts = Accounts::new(
-            Db::new(url.expose_secret(), settings.pool),
-            mailer,
-            &settings,
-            write_nothing,
-        )?;
+        let accounts =
+            Accounts::new(Db::new(url.expose_secret(), settings.pool), mailer, &settings, write_nothing)?;
         Ok(Self { accounts, signer, created: Cell::new(0) })
     }
 

@@ -116,7 +116,9 @@ async fn serve(mut stream: TcpStream, state: &AppState) -> io::Result<()> {
         }
         Some(StreamKind::Websocket) => converse(&mut stream, state).await,
         None => {
-            stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await
+            stream
+                .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                .await
         }
     }
 }

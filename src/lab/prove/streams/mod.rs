@@ -64,7 +64,7 @@ pub async fn revoke_with_streams(
     let app = ProbeApp::start().await?;
     users.register(app.registration()?).await?;
     let connections = ports.iter().map(|port| HttpConnection::new(*port)).collect();
-    let report = StreamReport { instances: ports.len(), ..StreamReport::default() };
+    let report = StreamReport::new(ports.len());
     StreamTest { ports, app, connections, report, round: NO_ROUND }.run(users, extent).await
 }
 
@@ -115,7 +115,11 @@ impl StreamTest {
         let cookie = enter(&mut self.connections[0], portal).await?;
         self.round += 1;
         let streams = self.open(&cookie);
-        if self.have_begun(&streams).await { Ok(streams) } else { Err(ProveError::TimedOut(Awaited::Streaming)) }
+        if self.have_begun(&streams).await {
+            Ok(streams)
+        } else {
+            Err(ProveError::TimedOut(Awaited::Streaming))
+        }
     }
 
     async fn check(&mut self, streams: Vec<StreamClient>) {
@@ -130,7 +134,8 @@ impl StreamTest {
         let mut streams = Vec::new();
         for kind in StreamKind::ALL {
             for port in &self.ports {
-                let request = StreamRequest { port: *port, cookie: Rc::clone(&cookie), kind, round: self.round };
+                let request =
+                    StreamRequest { port: *port, cookie: Rc::clone(&cookie), kind, round: self.round };
                 streams.push(StreamClient::open(request, Duration::ZERO));
             }
         }
@@ -145,7 +150,8 @@ impl StreamTest {
             if streams.iter().all(StreamClient::has_begun) && stalled == self.ports.len() {
                 return true;
             }
-            let is_over = |stream: &StreamClient| !matches!(stream.fate(), StreamFate::Unanswered | StreamFate::Alive);
+            let is_over =
+                |stream: &StreamClient| !matches!(stream.fate(), StreamFate::Unanswered | StreamFate::Alive);
             if streams.iter().any(is_over) || opened.elapsed() > TIMEOUT {
                 return false;
             }
@@ -166,12 +172,14 @@ impl StreamTest {
         let raced = self.race(&cookie);
         sleep(RACE_WINDOW * (self.round % u64::from(MOMENTS)) as u32 / MOMENTS).await;
         let was_answered = user.revoke(&session, &mut self.connections[instance]).await?;
-        let (true, Some(sent), Some(answered)) = (was_answered, session.sent.get(), session.answered.get()) else {
+        let (true, Some(sent), Some(answered)) = (was_answered, session.sent.get(), session.answered.get())
+        else {
             // It may be revoked now, later or never, so nothing can be said about it.
             self.report.unanswered += 1;
             return Ok(());
         };
-        let is_over = |stream: &StreamClient| matches!(stream.fate(), StreamFate::Refused | StreamFate::Ended(_));
+        let is_over =
+            |stream: &StreamClient| matches!(stream.fate(), StreamFate::Refused | StreamFate::Ended(_));
         while answered.elapsed() < ALIVE_AFTER && !streams.iter().chain(&raced).all(is_over) {
             sleep(PAUSE).await;
         }

@@ -75,13 +75,12 @@ pub struct AnsweredRevocation {
 const POLICY: u16 = 1008;
 
 impl StreamReport {
+    pub fn new(instances: usize) -> Self {
+        Self { instances, ..Self::default() }
+    }
+
     /// Adds a revocation: what has become of the streams of its session, and of the openings that were raced against it.
-    pub fn add(
-        &mut self,
-        revocation: AnsweredRevocation,
-        streams: &[StreamClient],
-        raced: &[StreamClient],
-    ) {
+    pub fn add(&mut self, revocation: AnsweredRevocation, streams: &[StreamClient], raced: &[StreamClient]) {
         self.answered.push(milliseconds(revocation.sent, revocation.answered));
         for stream in streams {
             match stream.fate() {
