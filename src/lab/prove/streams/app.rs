@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use actix_web::rt::task::JoinHandle;
 use actix_web::rt::time::{interval, timeout};
 use futures_util::future::{Either, select};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::kind::StreamKind;
 use super::websocket;
@@ -30,6 +31,12 @@ const EVENT_EVERY: Duration = Duration::from_millis(10);
 
 /// A download that accepts nothing for so long is stalled: every buffer on the way is full.
 const STALLED_AFTER: Duration = Duration::from_millis(20);
+
+/// Small, so that a download stalls soon.
+const SEND_BUFFER: u32 = 64 * 1024;
+
+/// More connections than one revocation opens at once.
+const BACKLOG: u32 = 1024;
 
 /// A download never completes.
 const DOWNLOAD_BYTES: u64 = 1 << 40;
@@ -49,7 +56,11 @@ struct AppState {
 impl ProbeApp {
     /// Listens on a free port, in tasks of the current runtime.
     pub async fn start() -> Result<Self, ProveError> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let socket = TcpSocket::new_v4()?;
+        // Connections inherit it.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let listener = socket.listen(BACKLOG)?;
         let port = listener.local_addr()?.port();
         let state = Rc::new(AppState { started: Instant::now(), stalled: RefCell::default() });
         let accepting = spawn(accept(listener, Rc::clone(&state)));

@@ -22,7 +22,7 @@ use super::websocket::{self, ServerFrame, masked_close, take_frame};
 const DOWNLOAD_BUFFER: u32 = 64 * 1024;
 
 /// More than all buffers on the way hold: a resumed download that gets this much goes on.
-const RESUMED_BYTES: usize = 48 * 1024 * 1024;
+const RESUMED_BYTES: usize = 32 * 1024 * 1024;
 
 /// The end of a chunked body (RFC 9112 §7.1).
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";

@@ -8,7 +8,7 @@ use super::app::ProbeApp;
 use super::client::StreamClient;
 
 /// How long a stream may take to show that it goes on.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 const PAUSE: Duration = Duration::from_millis(5);
 

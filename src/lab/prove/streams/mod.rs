@@ -9,6 +9,7 @@ mod lasting;
 mod report;
 mod websocket;
 
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -33,8 +34,9 @@ pub const ALIVE_AFTER: Duration = Duration::from_millis(500);
 /// Openings that are raced against each revocation.
 const RACED: u32 = 12;
 
-/// They begin one after the other in this time. The form is sent within it, at another moment in each round.
-const RACE_WINDOW: Duration = Duration::from_millis(8);
+/// They begin one after the other in twice the time that the last revocation took, within these bounds. The form is sent
+/// in its first half, at another moment in each round: some begin before the revocation, some during it, some after it.
+const RACE_WINDOW: RangeInclusive<Duration> = Duration::from_millis(8)..=Duration::from_millis(100);
 const MOMENTS: u32 = 5;
 
 /// How long streams may take until they have begun, and downloads until they are stalled.
@@ -65,7 +67,8 @@ pub async fn revoke_with_streams(
     users.register(app.registration()?).await?;
     let connections = ports.iter().map(|port| HttpConnection::new(*port)).collect();
     let report = StreamReport::new(ports.len());
-    StreamTest { ports, app, connections, report, round: NO_ROUND }.run(users, extent).await
+    let test = StreamTest { ports, app, connections, report, round: NO_ROUND, last_answered: Duration::ZERO };
+    test.run(users, extent).await
 }
 
 struct StreamTest {
@@ -75,6 +78,8 @@ struct StreamTest {
     connections: Vec<HttpConnection>,
     report: StreamReport,
     round: u64,
+    /// How long the last revocation took.
+    last_answered: Duration,
 }
 
 impl StreamTest {
@@ -105,7 +110,8 @@ impl StreamTest {
         match extent {
             Extent::Seconds(seconds) => started.elapsed().as_secs() >= seconds,
             Extent::Revocations(revocations) => {
-                self.report.revocations() + self.report.unanswered as usize >= revocations
+                let failed = self.report.unanswered + self.report.not_opened;
+                self.report.revocations() + failed as usize >= revocations
             }
         }
     }
@@ -169,8 +175,9 @@ impl StreamTest {
             self.report.not_opened += 1;
             return Ok(());
         }
-        let raced = self.race(&cookie);
-        sleep(RACE_WINDOW * (self.round % u64::from(MOMENTS)) as u32 / MOMENTS).await;
+        let window = (2 * self.last_answered).clamp(*RACE_WINDOW.start(), *RACE_WINDOW.end());
+        let raced = self.race(&cookie, window);
+        sleep(window / 2 * (self.round % u64::from(MOMENTS)) as u32 / MOMENTS).await;
         let was_answered = user.revoke(&session, &mut self.connections[instance]).await?;
         let (true, Some(sent), Some(answered)) = (was_answered, session.sent.get(), session.answered.get())
         else {
@@ -183,19 +190,20 @@ impl StreamTest {
         while answered.elapsed() < ALIVE_AFTER && !streams.iter().chain(&raced).all(is_over) {
             sleep(PAUSE).await;
         }
+        self.last_answered = answered - sent;
         let revocation = AnsweredRevocation { sent, answered, on_clock: self.app.clock(answered) };
         self.report.add(revocation, &streams, &raced);
         Ok(())
     }
 
-    /// Opens further streams, one after the other, at each instance in turn.
-    fn race(&self, cookie: &str) -> Vec<StreamClient> {
+    /// Opens further streams, one after the other within `window`, at each instance in turn.
+    fn race(&self, cookie: &str, window: Duration) -> Vec<StreamClient> {
         let cookie: Rc<str> = cookie.into();
         let opening = |number: u32| {
             let port = self.ports[number as usize % self.ports.len()];
             let kind = StreamKind::ALL[number as usize / self.ports.len() % StreamKind::ALL.len()];
             let request = StreamRequest { port, cookie: Rc::clone(&cookie), kind, round: NO_ROUND };
-            StreamClient::open(request, RACE_WINDOW * number / RACED)
+            StreamClient::open(request, window * number / RACED)
         };
         (0..RACED).map(opening).collect()
     }
