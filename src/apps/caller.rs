@@ -43,7 +43,7 @@ impl<'a> Caller<'a> {
     /// * `proved_at`: the time that the app key records.
     pub fn of(live: &'a LiveUser, proved_at: Moment) -> Self {
         Self {
-            method: LoginMethod::parse(&live.record.factor),
+            method: LoginMethod::parse(&live.record.login.factor),
             ..Self::with(live.user_id(), &live.owner, proved_at)
         }
     }

@@ -105,7 +105,7 @@ async fn list(accounts: &Accounts, search: &str, as_json: bool) -> Result<(), Fa
 }
 
 fn object(record: &SessionRecord, email: &str) -> serde_json::Value {
-    json!({ "handle": record.handle.0, "email": email, "device": device::name(&record.user_agent),
+    json!({ "handle": record.handle.0, "email": email, "device": device::name(&record.login.user_agent),
         "address": record.address.as_str(), "logged_in": unix(record.created_at),
         "last_seen": unix(record.last_seen_at) })
 }
@@ -114,7 +114,7 @@ fn line(record: &SessionRecord, email: &str) -> String {
     format!(
         "{}  {email:<40} {:<24} {:<20}  {:<20}  {}",
         record.handle,
-        device::name(&record.user_agent),
+        device::name(&record.login.user_agent),
         rfc3339(record.created_at),
         rfc3339(record.last_seen_at),
         record.address

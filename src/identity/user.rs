@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_user_takes_little_memory_in_each_cached_session() {
-        assert!(size_of::<User>() <= 48);
+        // With its counters, a session then takes 264 bytes, the most that fit into a block of 272.
+        assert_eq!(size_of::<CachedSession<User>>(), 248);
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(crate) fn ended_session_detail(
     by: Option<Handle>,
 ) -> Result<String, Fault> {
     let Some(record) = sessions.record(conn, handle)? else { return Ok(String::new()) };
-    Ok(EndedSession::new(&record.user_agent, record.created_at.into(), by).detail())
+    Ok(EndedSession::new(&record.login.user_agent, record.created_at.into(), by).detail())
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl<O: Owner> Builder<O> {
             cache: Cache::new(policy.cached),
             scoped_keys: Cache::new(policy.cached),
             lists: Cache::new(policy.cached.min(MAX_LISTS)),
-            texts: Interner::default(),
+            logins: Interner::default(),
             places: Interner::default(),
             lease: Lease::none(),
             loader: BatchLoader::default(),

@@ -11,6 +11,7 @@ use super::lease::Lease;
 use super::listener_handle::ListenerHandle;
 use super::observer::{Changes, Observers};
 use super::record::CachedSession;
+use super::record::LoginDetails;
 use super::scoped_key::{CachedKey, KeyScope};
 use super::session_list::SessionList;
 use super::touches::Touches;
@@ -21,7 +22,7 @@ pub(crate) struct StoreInner<O> {
     pub(crate) cache: Cache<Arc<CachedSession<O>>>,
     pub(crate) scoped_keys: Cache<CachedKey<O>>,
     pub(crate) lists: Cache<Arc<SessionList>>,
-    pub(crate) texts: Interner<str>,
+    pub(crate) logins: Interner<LoginDetails>,
     pub(crate) places: Interner<KeyScope>,
     pub(crate) lease: Lease,
     pub(crate) loader: BatchLoader<O>,

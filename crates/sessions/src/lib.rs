@@ -111,7 +111,9 @@ pub use owner::Owner;
 pub use ping::{InstancePing, ping_instances};
 pub use policy::Policy;
 pub use queries::{Columns, LiveRow, OwnedColumns, live, owned, query_keys};
-pub use record::{CachedSession, LiveSession, NewSession, OtherSessions, SessionRecord};
+pub use record::{
+    CachedSession, LiveSession, LoginDetails, NewSession, OtherSessions, SessionRecord, SharedLogin,
+};
 pub use registry::{EndReason, Scope};
 pub use scoped_key::{ScopedKeyRecord, ScopedSession, Use};
 pub use session_list::SessionList;

@@ -17,7 +17,7 @@ impl<O: Owner> Store<O> {
     /// let Some(me) = request::loaded::<()>() else { return Ok(()) };
     /// for record in store.list_of(me.record.principal).await?.at(me.moment()) {
     ///     let here = if record.handle == me.record.handle { "this browser" } else { "" };
-    ///     println!("{} {} {here}", record.user_agent, record.address);
+    ///     println!("{} {} {here}", record.login.user_agent, record.address);
     /// }
     /// # Ok(())
     /// # }

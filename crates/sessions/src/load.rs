@@ -132,8 +132,7 @@ impl<O> StoreInner<O> {
         for live in found.sessions.values_mut().flatten() {
             // A session that is already shared comes from the cache.
             if let Some(CachedSession { record, .. }) = Arc::get_mut(&mut live.cached) {
-                self.texts.intern(&mut record.factor);
-                self.texts.intern(&mut record.user_agent);
+                self.logins.intern(&mut record.login.0);
                 self.cache.insert(Arc::clone(&live.cached), generation);
             }
         }

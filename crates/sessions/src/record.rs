@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use diesel::deserialize;
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use latchkey_db::time::Moment;
 use smol_str::SmolStr;
@@ -49,7 +51,7 @@ impl NewSession {
 
 /// A row of the table, without its key.
 #[derive(Clone, Debug, Queryable, Selectable)]
-#[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
 pub struct SessionRecord {
     /// Its public id.
     pub handle: Handle,
@@ -59,15 +61,12 @@ pub struct SessionRecord {
     pub state: SessionState,
     /// Whether it has the longer clocks.
     pub remember: bool,
-    /// How the owner logged in.
-    #[diesel(deserialize_as = String)]
-    pub factor: Arc<str>,
+    /// How and with which browser the owner logged in.
+    #[diesel(embed)]
+    pub login: SharedLogin,
     /// The IP address of the log-in.
     #[diesel(deserialize_as = String)]
     pub address: SmolStr,
-    /// The browser of the log-in.
-    #[diesel(deserialize_as = String)]
-    pub user_agent: Arc<str>,
     /// When the owner logged in.
     pub created_at: Moment,
     /// When the owner last proved their identity.
@@ -76,6 +75,47 @@ pub struct SessionRecord {
     pub last_seen_at: Moment,
     /// When it ends if it is not used.
     pub expires_at: Moment,
+}
+
+/// How and with which browser an owner logged in: few different values, which cached sessions share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
+pub struct LoginDetails {
+    /// How the owner logged in.
+    pub factor: String,
+    /// The browser of the log-in.
+    pub user_agent: String,
+}
+
+/// A reference to [`LoginDetails`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedLogin(pub(super) Arc<LoginDetails>);
+
+impl Deref for SharedLogin {
+    type Target = LoginDetails;
+
+    fn deref(&self) -> &LoginDetails {
+        &self.0
+    }
+}
+
+impl Selectable<Pg> for SharedLogin {
+    type SelectExpression = <LoginDetails as Selectable<Pg>>::SelectExpression;
+
+    fn construct_selection() -> Self::SelectExpression {
+        <LoginDetails as Selectable<Pg>>::construct_selection()
+    }
+}
+
+impl<Columns> Queryable<Columns, Pg> for SharedLogin
+where
+    LoginDetails: Queryable<Columns, Pg>,
+{
+    type Row = <LoginDetails as Queryable<Columns, Pg>>::Row;
+
+    fn build(row: Self::Row) -> deserialize::Result<Self> {
+        Ok(Self(Arc::new(LoginDetails::build(row)?)))
+    }
 }
 
 /// A cached session is read again after this time even if no change was announced: a second safeguard.

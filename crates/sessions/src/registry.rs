@@ -73,7 +73,7 @@ impl<O: Owner> Store<O> {
     /// let sessions = store.clone();
     /// let newest = store.db().read(move |conn| sessions.list(conn, Scope::All, 50, 0)).await?;
     /// for record in newest {
-    ///     println!("{} {} {}", record.handle, record.address, record.user_agent);
+    ///     println!("{} {} {}", record.handle, record.address, record.login.user_agent);
     /// }
     /// # Ok(())
     /// # }

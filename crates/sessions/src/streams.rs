@@ -14,8 +14,8 @@ use latchkey_db::time::Moment;
 
 use super::Principal;
 use super::locks::{
-    AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, STREAM_SHARDS,
-    yield_now,
+    AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering,
+    STREAM_SHARDS, yield_now,
 };
 
 /// Why a stream was ended by [`ActiveStream::finish`].
@@ -59,6 +59,8 @@ pub struct ActiveStream<T> {
     end: AtomicU8,
     /// When the session ends if it is not used: a [`Moment`].
     until: AtomicI64,
+    /// Whether a task was told to wait since the last [`wake_waiting`](Self::wake_waiting).
+    waiting: AtomicBool,
     wakers: Mutex<[Option<Waker>; 2]>,
     /// Its position in the list of its principal. Read and written under the lock of the shard.
     position: AtomicUsize,
@@ -78,6 +80,7 @@ impl<T> ActiveStream<T> {
             writing: AtomicU32::new(0),
             end: AtomicU8::new(0),
             until: AtomicI64::new(i64::MIN),
+            waiting: AtomicBool::new(false),
             wakers: Mutex::new([None, None]),
             position: AtomicUsize::new(0),
         }
@@ -127,7 +130,8 @@ impl<T> ActiveStream<T> {
     }
 
     /// A permit to write one piece of data now, or why there will be none. Pending while a change has to be looked up,
-    /// and without a lease; the task is woken when that has changed.
+    /// and without a lease. The task is woken when the stream is cleared or ends; nothing announces a new lease, so call
+    /// [`wake_waiting`](Self::wake_waiting) from time to time.
     ///
     /// * `now`: [`Store::lease_moment`](super::Store::lease_moment).
     pub fn poll_permit(
@@ -144,6 +148,7 @@ impl<T> ActiveStream<T> {
             return Poll::Ready(Err(end));
         }
         if self.is_marked() || now.is_none_or(|now| self.is_over(now)) {
+            self.waiting.store(true, Ordering::SeqCst);
             return Poll::Pending;
         }
         Poll::Ready(Ok(permit))
@@ -158,8 +163,14 @@ impl<T> ActiveStream<T> {
         }
     }
 
-    /// Wakes its tasks.
-    pub fn wake(&self) {
+    /// Wakes its tasks if one was told to wait.
+    pub fn wake_waiting(&self) {
+        if self.waiting.swap(false, Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
         let wakers = lock(&self.wakers).clone();
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
@@ -196,7 +207,10 @@ type Shard<T> = HashMap<Option<Principal>, Vec<Arc<ActiveStream<T>>>>;
 
 impl<T> Default for Streams<T> {
     fn default() -> Self {
-        Self { shards: (0..STREAM_SHARDS).map(|_| Mutex::new(HashMap::new())).collect(), count: AtomicUsize::new(0) }
+        Self {
+            shards: (0..STREAM_SHARDS).map(|_| Mutex::new(HashMap::new())).collect(),
+            count: AtomicUsize::new(0),
+        }
     }
 }
 

@@ -79,7 +79,7 @@ pub async fn admit(
     log.record(found.as_ref());
     let found = match decided(app_request, asked, found) {
         Ok(found) => found,
-        Err(response) => return Ok(Access::Refused(response)),
+        Err(response) => return Ok(Access::Refused(*response)),
     };
     let gate = open(streams, app_request, asked, key.as_ref(), found.as_ref());
     let generation = gate.generation();
@@ -95,7 +95,7 @@ pub async fn admit(
                 Some(again) if again.live.is_same_reading(&first.live) => Some(again),
                 again => match decided(app_request, asked, again) {
                     Ok(again) => again,
-                    Err(response) => return Ok(Access::Refused(response)),
+                    Err(response) => return Ok(Access::Refused(*response)),
                 },
             }
         }
@@ -113,10 +113,9 @@ fn open(
     key: Option<&PresentedAppKey>,
     found: Option<&ScopedSession<User>>,
 ) -> StreamGate {
-    let key = key.zip(found).map(|(key, found)| StreamKey {
-        raw: key.key().into(),
-        session: found.live.record.handle,
-    });
+    let key = key
+        .zip(found)
+        .map(|(key, found)| StreamKey { raw: key.key().into(), session: found.live.record.handle });
     let to = Destination {
         app: app_request.app,
         origin: app_request.origin,
@@ -136,7 +135,7 @@ fn decided(
     app_request: &AppRequest<'_>,
     asked: &AccessRequest<'_>,
     found: Option<ScopedSession<User>>,
-) -> Result<Option<ScopedSession<User>>, HttpResponse> {
+) -> Result<Option<ScopedSession<User>>, Box<HttpResponse>> {
     let caller = found.as_ref().map(|scoped| Caller::of(&scoped.live, scoped.proved_at));
     // The time does not matter for a visitor.
     let now = found.as_ref().map_or(Moment(0), |scoped| scoped.live.moment());
@@ -147,7 +146,8 @@ fn decided(
     if let (Answer::NotAllowed(_), Some(scoped)) = (answer, &found) {
         app_request.shared.accounts.apps.record_refusal(app_request.app, &scoped.live, app_request.client);
     }
-    Err(answers::refuse(app_request, &FrontRefusal { answer, trace, asked, caller: caller.as_ref() }))
+    let refusal = FrontRefusal { answer, trace, asked, caller: caller.as_ref() };
+    Err(Box::new(answers::refuse(app_request, &refusal)))
 }
 
 /// Only requests that the user causes count as use, so that pages that refresh themselves do not keep a session alive.

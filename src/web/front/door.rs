@@ -155,8 +155,17 @@ impl FrontDoor {
         let client =
             Client::of_request(address, header_text(&head.headers, "user-agent").unwrap_or_default(), None);
         let (method, uri, headers) = (&head.method, &head.uri, &head.headers);
-        let app_request =
-            AppRequest { shared: &self.shared, app, origin, method, uri, headers, client: &client, address, id };
+        let app_request = AppRequest {
+            shared: &self.shared,
+            app,
+            origin,
+            method,
+            uri,
+            headers,
+            client: &client,
+            address,
+            id,
+        };
         if let Some(body) = body {
             let Some(pretend) = asked else {
                 let answered = reserved_path(&app_request, body).await;

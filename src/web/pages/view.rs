@@ -50,12 +50,12 @@ impl SessionView {
         let last_seen = if current { now } else { record.last_seen_at.into() };
         Self {
             handle: record.handle.to_string(),
-            device: device::name(&record.user_agent),
+            device: device::name(&record.login.user_agent),
             address: record.address.to_string(),
             logged_in: When::new(record.created_at, now),
             last_seen: When::new(last_seen, now),
             ends: Ends::of(record, now, policy),
-            factor: LoginMethod::parse(&record.factor),
+            factor: LoginMethod::parse(&record.login.factor),
             remember: record.remember,
             current,
             person_id: String::new(),

@@ -19,7 +19,7 @@ use super::shared::TransportShared;
 use super::upload::{Upload, UploadProgress, UploadState};
 use super::upstream_connections::UpstreamConnections;
 use super::{await_head, target};
-use crate::apps::{App, AppOrigin, Upstream};
+use crate::apps::{App, AppOrigin};
 use crate::web::http::server::ClientConnection;
 use crate::web::streams::StreamGate;
 

@@ -48,15 +48,6 @@ impl LiveStreams {
         StreamGate::new(stream, Arc::clone(self))
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.streams.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Ends websockets and event streams, now and from now on. Other requests may finish.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);

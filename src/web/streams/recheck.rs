@@ -1,7 +1,7 @@
 //! Decides again whether a stream may go on.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::rt::spawn;
 use actix_web::rt::time::{sleep, timeout};
@@ -40,9 +40,9 @@ pub async fn watch_the_time(streams: Arc<LiveStreams>) {
             continue;
         };
         let all = streams.streams.all();
-        if without_lease.take().is_some() {
-            all.iter().for_each(|stream| stream.wake());
-        }
+        without_lease = None;
+        // They may have been told to wait for a lease.
+        all.iter().for_each(|stream| stream.wake_waiting());
         let over = all.into_iter().filter(|stream| stream.is_over(now) && !stream.is_marked());
         let over: Vec<Arc<Stream>> = over.inspect(|stream| stream.mark()).collect();
         streams.decide_again(over);

@@ -26,7 +26,7 @@ async fn a_stream_goes_on_when_other_things_of_the_user_and_the_app_change() {
     let mut elsewhere = app.logged_in(&ada).await;
     events.goes_on().await;
     // Another name.
-    elsewhere.fill_in("/account", &[("name", "Ada King")]).await.is(303);
+    elsewhere.fill_in("/account/profile", &[("name", "Ada King")]).await.is(303);
     events.goes_on().await;
     // The other session ends.
     elsewhere.get("/home").await;
@@ -50,7 +50,7 @@ async fn a_stream_goes_on_when_other_things_of_the_user_and_the_app_change() {
 async fn a_group_that_is_lost_ends_the_streams_of_its_rule_and_no_others() {
     let app = TestApp::spawn();
     let admins = GroupName::parse("wiki-admins").unwrap();
-    app.accounts.groups.add(None, &admins, "", Client::operator()).await.unwrap();
+    app.accounts.groups.add(None, admins.clone(), "", Client::operator()).await.unwrap();
     let lasting = LastingApp::register(&app, |app| {
         app.rules = vec![members_below("/admin", "wiki-admins"), Rule::everywhere(Access::SignedIn)];
     })

@@ -44,7 +44,7 @@ async fn no_stream_is_alive_after_a_revocation_that_was_raced_against_its_openin
             }
             opened
         };
-        let ((), opened) = futures_util::join!(revoking, opening);
+        let ((), opened) = futures_util::future::join(revoking, opening).await;
         join_all(opened.iter().map(|stream| async {
             let refused = async || stream.bytes().starts_with(b"HTTP/1.1 401 ").then_some(());
             let cut = async || (stream.has_ended() == Some(End::Reset)).then_some(());

@@ -46,8 +46,7 @@ impl LastingApp {
 
     /// A stream of events with the key of `user`, which has begun.
     pub async fn events(&self, user: &User, path: &str) -> RawClient {
-        let client =
-            RawClient::send(&self.wiki.origin, &user.at_app, &format!("GET {path}"), "").reading();
+        let client = RawClient::send(&self.wiki.origin, &user.at_app, &format!("GET {path}"), "").reading();
         client.answered(200).await;
         client.goes_on().await;
         client
@@ -64,7 +63,8 @@ impl LastingApp {
 fn respond(request: &Received, stream: &mut TcpStream) {
     let target = request.target();
     if target.ends_with("/events") {
-        let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        let head =
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
         let mut written = stream.write_all(head);
         while written.is_ok() {
             written = stream.write_all(b"9\r\ndata: .\n\n\r\n");
@@ -88,7 +88,10 @@ fn respond(request: &Received, stream: &mut TcpStream) {
 pub fn members_below(path: &str, group: &str) -> Rule {
     let groups = vec![GroupName::parse(group).expect("a name")];
     Rule {
-        when: RuleScope { path: PathMatch::Below(RulePath::parse(path).expect("a path")), ..RuleScope::default() },
+        when: RuleScope {
+            path: PathMatch::Below(RulePath::parse(path).expect("a path")),
+            ..RuleScope::default()
+        },
         ..Rule::everywhere(Access::Listed(AccessList { groups, ..AccessList::default() }))
     }
 }

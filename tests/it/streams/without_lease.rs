@@ -14,8 +14,7 @@ use crate::support::process::eventually;
 #[actix_web::test]
 async fn without_a_lease_streams_pause_and_are_cut_after_a_while_open_rules_included() {
     let app = TestApp::spawn();
-    let lasting =
-        LastingApp::register(&app, |app| app.rules = vec![Rule::everywhere(Access::Open)]).await;
+    let lasting = LastingApp::register(&app, |app| app.rules = vec![Rule::everywhere(Access::Open)]).await;
     let visitor = User::new(&app, &lasting.wiki);
     let events = lasting.events(&visitor, "/events").await;
     app.db.cut_off();

@@ -18,12 +18,14 @@ mod streams;
 
 /// The items that these two import from their module.
 mod locks {
-    pub use loom::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub use loom::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    };
     pub use loom::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
     pub use loom::thread::yield_now;
 
     /// loom follows each lock.
-    pub const STREAM_SHARDS: usize = 1;
+    pub const STREAM_SHARDS: usize = 2;
 }
 
 use latchkey_sessions::Principal;
@@ -43,8 +45,8 @@ impl KeyHash {
 }
 
 use flawed::{Flaw, Slot};
-use stream_model::Mistake;
 use model::{Eviction, Real, WrongUse, run};
+use stream_model::Mistake;
 
 type Model = Box<dyn Fn() + Sync + Send>;
 

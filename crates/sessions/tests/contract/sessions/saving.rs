@@ -110,8 +110,8 @@ async fn a_login_is_stored_with_all_that_was_said_about_it() {
     let (key, handle) = room.open(&login(ADA));
     let record = &room.sessions.find(&key).await.unwrap().unwrap().record;
     assert_eq!((record.handle, record.principal, record.remember), (handle, ADA, false));
-    assert_eq!((&*record.factor, record.address.as_str()), ("password", "192.0.2.7"));
-    assert_eq!(&*record.user_agent, "Mozilla/5.0");
+    assert_eq!((&*record.login.factor, record.address.as_str()), ("password", "192.0.2.7"));
+    assert_eq!(&*record.login.user_agent, "Mozilla/5.0");
     assert_eq!(record.created_at, record.confirmed_at);
     assert_eq!(record.created_at, record.last_seen_at);
 }
@@ -129,10 +129,10 @@ async fn user_agents_are_cut_to_the_length_of_the_column() {
         let record = &room.sessions.find(&key).await.unwrap().unwrap().record;
         let clean = unit.replace('\0', "").repeat(10_000);
         assert_eq!(record.address, clean.chars().take(45).collect::<String>());
-        assert_eq!(*record.user_agent, *clean.chars().take(400).collect::<String>());
+        assert_eq!(*record.login.user_agent, *clean.chars().take(400).collect::<String>());
     }
     let (key, _) = room.open(&latchkey_sessions::NewSession { user_agent: "\0".into(), ..login(ADA) });
-    assert_eq!(&*room.sessions.find(&key).await.unwrap().unwrap().record.user_agent, "");
+    assert_eq!(&*room.sessions.find(&key).await.unwrap().unwrap().record.login.user_agent, "");
 }
 
 #[actix_web::test]
