@@ -113,7 +113,7 @@ pub use record::{CachedSession, LiveSession, NewSession, OtherSessions, SessionR
 pub use registry::{EndReason, Scope};
 pub use scoped_key::{ScopedKeyRecord, ScopedSession, Use};
 pub use session_list::SessionList;
-pub use session_tx::SessionTx;
+pub use session_tx::{PendingInvalidation, SessionTx};
 pub use state::{SessionState, StateTooLarge};
 pub use store::Store;
 

@@ -33,7 +33,7 @@ pub struct AddRule {
     /// Only this path and everything below it.
     #[arg(long, conflicts_with = "exact")]
     below: Option<String>,
-    /// Only this path.
+    /// Only this path, with or without a slash at the end.
     #[arg(long)]
     exact: Option<String>,
     /// Only this method; GET includes HEAD.

@@ -7,7 +7,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 
 use super::app_request::AppRequest;
 use super::page::{self, PageContent, PageLink};
-use crate::apps::{AccessRequest, Answer, App, Caller, RequestKind, Trace};
+use crate::apps::{AccessRequest, Answer, App, Caller, RequestKind, Trace, UnreadableApp};
 use crate::db::Fault;
 use crate::web::copy::access;
 use crate::web::copy::front::{self, FrontCode};
@@ -170,6 +170,12 @@ fn allow_cors(app_request: &AppRequest<'_>, asked: &AccessRequest<'_>, response:
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
     }
+}
+
+/// The app at this host has a value that this version does not know, so its rules cannot be applied.
+pub fn unreadable(app: &UnreadableApp, kind: RequestKind, id: &str) -> HttpResponse {
+    tracing::warn!(app = app.slug, why = app.column, "front.misconfigured");
+    plain(FrontCode::Misconfigured, None, kind, id)
 }
 
 /// Without its database, an instance refuses every request.

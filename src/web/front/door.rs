@@ -20,7 +20,8 @@ use super::answers::{self, FrontRefusal};
 use super::app_request::{AppRequest, RESERVED};
 use super::{echo, handoff, host, leave, page};
 use crate::apps::{
-    AccessRequest, Answer, App, AppSnapshot, Caller, RequestHeaders, RequestKind, decide, host_name, is_safe,
+    AccessRequest, Answer, App, AppSnapshot, Caller, HostOwner, RequestHeaders, RequestKind, decide,
+    host_name, is_safe,
 };
 use crate::db::Fault;
 use crate::db::time::Moment;
@@ -31,7 +32,7 @@ use crate::web::http::server::{ClientConnection, Front, Routed};
 use crate::web::http::shared::Shared;
 use crate::web::http::{client_address, traceparent};
 use crate::web::ops::{app_question, doctor};
-use crate::web::proxy::{ClientFacts, Identity, Transport};
+use crate::web::proxy::{BodyLength, ClientFacts, Identity, Transport};
 
 /// Each worker has one.
 pub struct FrontDoor {
@@ -55,13 +56,16 @@ impl FrontDoor {
     async fn choose(&self, request: Request) -> Routed {
         let apps = &self.shared.accounts.apps;
         let host = host::named(request.head());
-        let snapshot = apps.snapshot().await;
+        // Without a lease, every request for any name would read all apps.
+        let snapshot =
+            if self.shared.can_proxy { apps.snapshot().await } else { apps.recent_snapshot().await };
         let found = match (&snapshot, host) {
-            (Ok(snapshot), Ok(host)) => snapshot.by_host(host).cloned(),
+            (Ok(snapshot), Ok(host)) => snapshot.owner_of(host).cloned(),
             _ => None,
         };
         let is_portals = match &found {
-            Some(_) => doctor::is_question(&self.shared, request.head()),
+            Some(HostOwner::App { .. }) => doctor::is_question(&self.shared, request.head()),
+            Some(HostOwner::Unreadable(_)) => false,
             None => match &snapshot {
                 Ok(snapshot) => snapshot.is_empty(),
                 // The portal says that the database is away, unless an app was at this host.
@@ -76,7 +80,7 @@ impl FrontDoor {
         let trace = traceparent::named(request.headers()).map(tracing::field::display);
         let span = tracing::info_span!("request", id, trace);
         let method = request.method().clone();
-        let slug = found.as_ref().map(|app| app.slug.clone());
+        let owner = found.clone();
         // Boxed by itself: a request that goes on to the portal never needs its memory.
         Box::pin(
             async move {
@@ -88,7 +92,7 @@ impl FrontDoor {
                     whole(page::problem(FrontCode::Fault, None, None, &id))
                 });
                 let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-                let app = slug.as_ref().map_or("-", |slug| slug.as_str());
+                let app = owner.as_ref().map_or("-", HostOwner::slug);
                 let [mut session, mut principal] = [Uuid::encode_buffer(); 2];
                 let session = log.session.map(|id| &*id.hyphenated().encode_lower(&mut session));
                 let principal = log.principal.map(|id| &*id.hyphenated().encode_lower(&mut principal));
@@ -112,12 +116,13 @@ impl FrontDoor {
         &self,
         request: Request,
         snapshot: Result<Arc<AppSnapshot>, Fault>,
-        found: Option<Arc<App>>,
+        found: Option<HostOwner>,
         id: &str,
         log: &mut LogFields,
     ) -> Response<BoxBody> {
         match found {
-            Some(app) => self.serve(request, &app, id, log).await,
+            Some(HostOwner::App { app, origin }) => self.serve(request, &app, origin, id, log).await,
+            Some(HostOwner::Unreadable(app)) => whole(answers::unreadable(&app, kind_of(request.head()), id)),
             None => whole(self.no_app(&request, snapshot.err(), id)),
         }
     }
@@ -137,15 +142,18 @@ impl FrontDoor {
         }
     }
 
-    /// Answers at the origin of `app`.
+    /// Answers at an origin of `app`.
+    ///
+    /// * `origin`: its position.
     async fn serve(
         &self,
         mut request: Request,
         app: &Arc<App>,
+        origin: usize,
         id: &str,
         log: &mut LogFields,
     ) -> Response<BoxBody> {
-        let Some(origin) = host::named(request.head()).ok().and_then(|host| app.origin_at(host)) else {
+        let Some(origin) = app.origins.get(origin) else {
             return whole(page::problem(FrontCode::BadRequest, None, None, id));
         };
         let address = client_address::of_head(request.head(), self.shared.trusted_hops);
@@ -223,7 +231,7 @@ async fn check_access(app_request: &AppRequest<'_>, log: &mut LogFields) -> Resu
         method,
         app_request.uri.path(),
         &headers,
-        has_body(app_request.headers),
+        BodyLength::announced(app_request.headers).has_body(),
         app_request.address,
         hops,
     );
@@ -258,12 +266,6 @@ fn usage(asked: &AccessRequest<'_>) -> Use {
         RequestKind::Frame | RequestKind::Script => !is_safe(asked.method) || asked.fetch_site.is_none(),
     };
     if counts { Use::Counts } else { Use::Background }
-}
-
-/// Whether the headers announce a body (RFC 9112 §6.3).
-fn has_body(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::TRANSFER_ENCODING)
-        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
 impl Front for FrontDoor {
@@ -331,7 +333,7 @@ async fn reserved_path(
 
 fn kind_of(head: &RequestHead) -> RequestKind {
     let headers = RequestHeaders::read(|name| header_text(&head.headers, name));
-    RequestKind::of(head.method.as_str(), &headers, has_body(&head.headers))
+    RequestKind::of(head.method.as_str(), &headers, BodyLength::announced(&head.headers).has_body())
 }
 
 /// The value of a header; empty if it is not text.

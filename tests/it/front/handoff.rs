@@ -1,5 +1,8 @@
 //! The handoff: from the app to the portal and back, with a code that works once, in one browser.
 
+use latchkey::apps::{Access, App, AppOrigin, Rule};
+use latchkey::identity::Client;
+
 use crate::front::support::{User, navigation, path_of, wiki};
 use crate::support::app::TestApp;
 use crate::support::browser::Browser;
@@ -279,4 +282,38 @@ async fn an_open_handoff_is_one_of_at_most_thirty() {
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM app_entries"), 30);
     user.at_app.get(&first).await.is(400);
     user.at_app.get(&last).await.is(303);
+}
+
+#[actix_web::test]
+async fn a_change_of_the_app_ends_no_handoff_in_flight_unless_its_address_is_gone() {
+    let app = TestApp::spawn();
+    let wiki = wiki(&app).await;
+    let ada = app.ada().await;
+    let extra = |text: &str| AppOrigin::parse(text).unwrap();
+    let changes: [(&str, &dyn Fn(&mut App)); 6] = [
+        ("the name", &|app| app.name = "Renamed".into()),
+        ("rules", &|app| app.rules.push(Rule::everywhere(Access::Open))),
+        ("one more address", &|app| app.origins.insert(0, extra("https://wiki.example.org"))),
+        ("and another", &|app| app.origins.push(extra("https://wiki.example.net"))),
+        ("their order", &|app| app.origins.rotate_left(1)),
+        ("one address less", &|app| app.origins.retain(|origin| origin.host() != "wiki.example.org")),
+    ];
+    let apps = &app.accounts.apps;
+    for (what, change) in changes {
+        let mut user = User::logged_in(&app, &wiki, &ada).await;
+        let (_, enter) = user.code().await;
+        let before = apps.find("wiki").await.unwrap().expect("the app");
+        let mut after = before.clone();
+        change(&mut after);
+        apps.change(None, before, after.clone(), Client::operator()).await.unwrap();
+        assert_eq!(apps.find("wiki").await.unwrap(), Some(after), "{what}");
+        let entered = user.at_app.get(&enter).await;
+        assert_eq!(entered.status, 303, "{what}: {entered:?}");
+    }
+    let mut user = User::logged_in(&app, &wiki, &ada).await;
+    user.code().await;
+    let before = apps.find("wiki").await.unwrap().expect("the app");
+    let after = App { origins: vec![extra("https://wiki.example.net")], ..before.clone() };
+    apps.change(None, before, after, Client::operator()).await.unwrap();
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM app_entries"), 0);
 }
