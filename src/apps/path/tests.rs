@@ -97,9 +97,13 @@ fn below_a_path_ends_at_a_slash() {
 fn a_slash_at_the_end_leads_past_no_exact_path() {
     for text in ["/admin", "/admin/"] {
         let admin = RulePath::parse(text).unwrap();
-        for (path, is_it) in
-            [("/admin", true), ("/admin/", true), ("/admin/x", false), ("/administrator", false), ("/", false)]
-        {
+        for (path, is_it) in [
+            ("/admin", true),
+            ("/admin/", true),
+            ("/admin/x", false),
+            ("/administrator", false),
+            ("/", false),
+        ] {
             assert_eq!(admin.is(path.as_bytes(), false), is_it, "{text} {path}");
         }
     }

@@ -137,7 +137,11 @@ impl AppRow {
             upstream_host: UpstreamHost::parse(&self.host).ok_or("apps.host")?,
             close_code: u16::try_from(self.close_code).map_err(|_| "apps.close_code")?,
             source: AppSource::parse(&self.source).ok_or("apps.source")?,
-            origins: origins.iter().map(|text| origin(text)).collect::<Option<_>>().ok_or("app_origins.origin")?,
+            origins: origins
+                .iter()
+                .map(|text| origin(text))
+                .collect::<Option<_>>()
+                .ok_or("app_origins.origin")?,
             rules: rules.into_iter().map(RuleRow::rule).collect::<Result<_, _>>()?,
         })
     }

@@ -121,7 +121,9 @@ fn the_commands_list_an_app_that_cannot_be_read_and_remove_it() {
     let latchkey = Latchkey::on(&db.url());
     let run = |arguments: &str| latchkey.run(&arguments.split(' ').collect::<Vec<_>>());
     for slug in ["shop", "wiki"] {
-        ok(run(&format!("app add {slug} --upstream http://127.0.0.1:3000 --origin https://{slug}.example.org")));
+        ok(run(&format!(
+            "app add {slug} --upstream http://127.0.0.1:3000 --origin https://{slug}.example.org"
+        )));
     }
     db.execute("UPDATE apps SET also_from = '{moon}' WHERE slug = 'wiki'");
     let listed = objects(&ok(run("app list --json")));
@@ -186,8 +188,7 @@ async fn a_file_at_the_start_ends_keys_and_waits_for_other_instances_before_it_i
     fs::write(&file, moved).unwrap();
     let mut listening = here.db.connect();
     listening.batch_execute("LISTEN latchkey").unwrap();
-    let running =
-        Latchkey::on(&here.db.url()).with("LATCHKEY_APPS", file.display()).serve_ready().await;
+    let running = Latchkey::on(&here.db.url()).with("LATCHKEY_APPS", file.display()).serve_ready().await;
     assert_eq!(here.db.scalar::<i64>("SELECT count(*) FROM session_keys"), 0, "of the address that is gone");
     user.at_app.get("/").await.is(421);
     listening.batch_execute("SELECT 1").unwrap();

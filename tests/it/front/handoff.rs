@@ -241,7 +241,7 @@ async fn another_user_finds_nothing_of_the_first_in_the_same_browser() {
         "wiki",
         crate::support::upstream::Upstream::answering(crate::support::upstream::OK),
         |app| {
-            app.rules = vec![latchkey::apps::Rule::everywhere(latchkey::apps::Access::SignedIn)];
+            app.rules = vec![Rule::everywhere(Access::SignedIn)];
             app.app_cookies = vec!["wiki_sid".to_owned()];
         },
     )

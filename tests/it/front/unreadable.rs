@@ -61,7 +61,12 @@ async fn an_app_that_cannot_be_read_is_listed_keeps_its_names_and_can_be_removed
     let grace = app.grace().await;
     let mut admin = app.logged_in(&grace).await;
     let listed = admin.get("/admin/apps").await;
-    listed.is(200).has_notice("unreadable").has_state("unreadable").says("apps.also_from").says(&broken.origin);
+    listed
+        .is(200)
+        .has_notice("unreadable")
+        .has_state("unreadable")
+        .says("apps.also_from")
+        .says(&broken.origin);
     admin.get("/admin/apps/broken").await.is(404);
 
     let apps = &app.accounts.apps;

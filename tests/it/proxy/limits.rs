@@ -96,7 +96,8 @@ fn trickle(proxied: &Proxied, framing: &str, part: &[u8]) -> Option<u16> {
         }
         let mut head = [0; 64];
         if let Ok(read @ 1..) = client.0.read(&mut head) {
-            let status = String::from_utf8_lossy(&head[..read]).split(' ').nth(1).and_then(|text| text.parse().ok());
+            let status =
+                String::from_utf8_lossy(&head[..read]).split(' ').nth(1).and_then(|text| text.parse().ok());
             return Some(status.expect("a status"));
         }
     }
@@ -107,7 +108,9 @@ fn trickle(proxied: &Proxied, framing: &str, part: &[u8]) -> Option<u16> {
 fn a_client_that_sends_a_byte_now_and_then_has_as_long_as_one_that_sends_nothing() {
     let upstream = Upstream::answering(OK);
     let proxied = Proxied::with_app(&upstream, |app| app.limits.idle = Duration::from_millis(500));
-    for (framing, byte) in [("Content-Length: 1000000", &b"x"[..]), ("Transfer-Encoding: chunked", b"1\r\nx\r\n")] {
+    for (framing, byte) in
+        [("Content-Length: 1000000", &b"x"[..]), ("Transfer-Encoding: chunked", b"1\r\nx\r\n")]
+    {
         let since = Instant::now();
         assert_eq!(trickle(&proxied, framing, byte), Some(408), "{framing}");
         assert!((500..2500).contains(&since.elapsed().as_millis()), "{framing}: {:?}", since.elapsed());

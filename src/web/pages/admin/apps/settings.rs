@@ -26,7 +26,8 @@ pub async fn submit(
     let can_set_upstream = ctx.accounts().apps.upstreams_from() == UpstreamsFrom::Admin;
     if let Some(after) = form.input.apply(&app, can_set_upstream, &mut form.fields) {
         let seen = form.input.seen.as_str();
-        match change(&me, &ctx, AppEdit { before: app.clone(), after, seen, done: Flash::AppChanged }).await? {
+        match change(&me, &ctx, AppEdit { before: app.clone(), after, seen, done: Flash::AppChanged }).await?
+        {
             EditOutcome::Answered(response) => return Ok(response),
             // What was typed would undo the other change, so it is not kept.
             EditOutcome::Refused(why @ AppRefusal::Changed) => {
