@@ -58,5 +58,6 @@ pub use rule::{Access, AccessList, PathMatch, Rule, RuleScope};
 pub use rule_entry::RuleEntry;
 pub use service::Apps;
 pub use snapshot::{AppSnapshot, HostOwner};
+pub use snapshots::announces_apps;
 pub use stored::{StoredApps, UnreadableApp};
 pub use upstream::{InvalidUpstream, Upstream};

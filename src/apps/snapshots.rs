@@ -16,6 +16,14 @@ use latchkey_sessions::{Changes, Observer, Principal, Store};
 /// migration has the same id.
 const TOPIC: Principal = Principal(uuid!("a4b5d0c2-3f6e-5d17-9c08-1a7c4b3e0021"));
 
+/// Whether the apps, their origins or their rules may have changed.
+pub fn announces_apps(changes: Changes<'_>) -> bool {
+    match changes {
+        Changes::Everything => true,
+        Changes::Principals(principals) => principals.contains(&TOPIC),
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Snapshots {
     cached: RwLock<Cached>,
@@ -96,11 +104,7 @@ impl Snapshots {
 
 impl Observer for Snapshots {
     fn invalidated(&self, changes: Changes<'_>) {
-        let is_ours = match changes {
-            Changes::Everything => true,
-            Changes::Principals(principals) => principals.contains(&TOPIC),
-        };
-        if is_ours {
+        if announces_apps(changes) {
             let mut cached = self.write();
             cached.snapshot = None;
             cached.generation += 1;

@@ -315,6 +315,18 @@ impl AppDefaults {
     pub const CLOSE_CODE: u16 = 1008;
 }
 
+/// Times for requests that are being passed on when something changes.
+pub struct StreamLimits;
+
+impl StreamLimits {
+    /// A stream that could not be decided again for this long is closed: the user waits no longer than for a page.
+    pub const UNCONFIRMED_FOR: Duration = Duration::from_secs(5);
+    /// The wait before the database is asked again.
+    pub const RETRY_AFTER: Duration = Duration::from_millis(250);
+    /// How often streams are compared with the end of their session. Nothing is written after that end meanwhile.
+    pub const TIME_CHECK_EVERY: Duration = Duration::from_millis(100);
+}
+
 /// The bounds of an app's settings.
 pub struct AppBounds;
 

@@ -8,6 +8,7 @@ mod pages;
 pub mod proxy;
 pub mod routes;
 pub mod session;
+mod streams;
 #[cfg(feature = "yardstick")]
 mod yardstick;
 
@@ -34,6 +35,7 @@ use ops::{doctor, health};
 use pages::error_page::with_error_page;
 use proxy::{Transport, TransportShared};
 use session::with_session::with_session;
+use streams::LiveStreams;
 
 pub use front::AppCookieNames;
 pub use http::server;
@@ -86,9 +88,12 @@ pub fn serve(
     };
     // The workers share resolved names, certificates and the count of connections.
     let upstreams = TransportShared::new(upstream_connections());
+    let streams = LiveStreams::start(shared.accounts.sessions(), &shared.accounts.apps);
+    let stopping = Arc::clone(&streams);
     let portal = shared.clone();
     let door = move || -> Rc<dyn Front> {
-        Rc::new(FrontDoor::new(shared.clone(), Transport::new(Arc::clone(&upstreams))))
+        let transport = Transport::new(Arc::clone(&upstreams));
+        Rc::new(FrontDoor::new(shared.clone(), Arc::clone(&streams), transport))
     };
-    server::serve(listeners, &sizes, move || app(portal.clone()), door)
+    server::serve(listeners, &sizes, move || app(portal.clone()), door, move || stopping.stop())
 }

@@ -75,6 +75,7 @@ mod security_page;
 mod serve;
 mod settings;
 mod setup;
+mod streams;
 mod supply;
 mod support;
 mod throttle;

@@ -30,6 +30,7 @@
 //! | **revoke** | [`Store::write`] in `session_tx.rs` | triggers announce the commit on the channel (`message.rs`); the `listener.rs` of each instance evicts and acknowledges; the transaction waits for all of them, or until their leases have expired |
 //! | **scoped keys** | [`Store::open_scoped_key`], [`Store::find_scoped`] | `scoped_key.rs` says what they are; `batch.rs` reads them with their sessions; a trigger deletes them with the revocation |
 //! | **observers** | [`Store::observe`] | `inner.rs` tells them after the caches have evicted, and before the listener acknowledges |
+//! | **streams** | [`Streams::open`] | `streams.rs`: responses and websockets that outlive their lookup; an [`Observer`] of the application marks them before a change is acknowledged |
 //! | **touch** | [`Store::find`] | `touches.rs` notes it and writes many at once, later |
 //!
 //! # What the store returns
@@ -91,6 +92,7 @@ mod session_store;
 mod session_tx;
 mod state;
 mod store;
+mod streams;
 mod touches;
 
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
@@ -116,6 +118,7 @@ pub use session_list::SessionList;
 pub use session_tx::{PendingInvalidation, SessionTx};
 pub use state::{SessionState, StateTooLarge};
 pub use store::Store;
+pub use streams::{ActiveStream, Direction, OpenStream, StreamEnd, StreamGeneration, Streams, WritePermit};
 
 /// The migrations of the tables `sessions`, `session_keys` and `listeners`. Run them before those of the tables that announce changes.
 ///

@@ -1,4 +1,8 @@
-//! Locks and atomics of the cache, in their own module so that `tests/loom` can replace them by loom's.
+//! Locks and atomics of the cache and of streams, in their own module so that `tests/loom` can replace them by loom's.
 
-pub use std::sync::atomic::{AtomicU64, Ordering};
-pub use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+pub use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use std::thread::yield_now;
+
+/// So many locks that requests of different principals rarely wait for each other.
+pub const STREAM_SHARDS: usize = 64;

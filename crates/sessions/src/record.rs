@@ -184,6 +184,11 @@ impl<O> LiveSession<O> {
         self.now.since(self.record.confirmed_at) <= window
     }
 
+    /// Whether both were read from the database at once, so that nothing has changed between them.
+    pub fn is_same_reading(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.cached, &other.cached)
+    }
+
     pub(super) fn state_with_principal(&self, identity_key: &str) -> HashMap<String, String> {
         let mut state = self.record.state.to_map();
         state.insert(identity_key.to_owned(), format!("\"{}\"", self.record.principal));

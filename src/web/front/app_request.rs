@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderMap};
@@ -26,7 +27,7 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 
 pub struct AppRequest<'r> {
     pub shared: &'r Shared,
-    pub app: &'r App,
+    pub app: &'r Arc<App>,
     pub origin: &'r AppOrigin,
     pub method: &'r Method,
     pub uri: &'r Uri,

@@ -12,20 +12,16 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::Data;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use latchkey_sessions::{ScopedSession, Use};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::answers::{self, FrontRefusal};
+use super::access::{Access, Granted, LogFields, access_request, admit};
+use super::answers;
 use super::app_request::{AppRequest, RESERVED};
 use super::{echo, handoff, host, leave, page};
-use crate::apps::{
-    AccessRequest, Answer, App, AppSnapshot, Caller, HostOwner, RequestHeaders, RequestKind, decide,
-    host_name, is_safe,
-};
+use crate::apps::{App, AppSnapshot, HostOwner, RequestHeaders, RequestKind, host_name};
 use crate::db::Fault;
-use crate::db::time::Moment;
-use crate::identity::{Client, User, UserSession as _};
+use crate::identity::{Client, UserSession as _};
 use crate::web::copy::front::FrontCode;
 use crate::web::http::request_layer::{log_fault, new_request_id};
 use crate::web::http::server::{ClientConnection, Front, Routed};
@@ -33,10 +29,12 @@ use crate::web::http::shared::Shared;
 use crate::web::http::{client_address, traceparent};
 use crate::web::ops::{app_question, doctor};
 use crate::web::proxy::{BodyLength, ClientFacts, Identity, Transport};
+use crate::web::streams::LiveStreams;
 
 /// Each worker has one.
 pub struct FrontDoor {
     shared: Data<Shared>,
+    streams: Arc<LiveStreams>,
     transport: Rc<Transport>,
 }
 
@@ -44,8 +42,8 @@ pub struct FrontDoor {
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 impl FrontDoor {
-    pub fn new(shared: Data<Shared>, transport: Rc<Transport>) -> Self {
-        Self { shared, transport }
+    pub fn new(shared: Data<Shared>, streams: Arc<LiveStreams>, transport: Rc<Transport>) -> Self {
+        Self { shared, streams, transport }
     }
 
     /// Whether the host is the portal's, in any spelling and on any port. No app may use the portal's host.
@@ -114,17 +112,27 @@ impl FrontDoor {
 
     async fn answer(
         &self,
-        request: Request,
+        mut request: Request,
         snapshot: Result<Arc<AppSnapshot>, Fault>,
-        found: Option<HostOwner>,
+        mut found: Option<HostOwner>,
         id: &str,
         log: &mut LogFields,
     ) -> Response<BoxBody> {
-        match found {
-            Some(HostOwner::App { app, origin }) => self.serve(request, &app, origin, id, log).await,
-            Some(HostOwner::Unreadable(app)) => whole(answers::unreadable(&app, kind_of(request.head()), id)),
-            None => whole(self.no_app(&request, snapshot.err(), id)),
+        for _ in 0..ATTEMPTS {
+            let (app, origin) = match found {
+                Some(HostOwner::App { app, origin }) => (app, origin),
+                Some(HostOwner::Unreadable(app)) => {
+                    return whole(answers::unreadable(&app, kind_of(request.head()), id));
+                }
+                None => return whole(self.no_app(&request, snapshot.err(), id)),
+            };
+            match self.serve(request, &app, origin, id, log).await {
+                Served::Answered(response) => return response,
+                Served::AppChanged(returned, owner) => (request, found) = (returned, owner),
+            }
         }
+        let fault = Fault::Unavailable("the app changes faster than the request can be decided".into());
+        whole(failed(&fault, request.head(), id))
     }
 
     /// The answer to a request whose host belongs to no app, or that names no host.
@@ -152,9 +160,9 @@ impl FrontDoor {
         origin: usize,
         id: &str,
         log: &mut LogFields,
-    ) -> Response<BoxBody> {
+    ) -> Served {
         let Some(origin) = app.origins.get(origin) else {
-            return whole(page::problem(FrontCode::BadRequest, None, None, id));
+            return Served::page(page::problem(FrontCode::BadRequest, None, None, id));
         };
         let address = client_address::of_head(request.head(), self.shared.trusted_hops);
         let asked = app_question::asked(&self.shared.secret, request.head(), origin);
@@ -165,40 +173,33 @@ impl FrontDoor {
         let client =
             Client::of_request(address, header_text(&head.headers, "user-agent").unwrap_or_default(), None);
         let (method, uri, headers) = (&head.method, &head.uri, &head.headers);
-        let app_request = AppRequest {
-            shared: &self.shared,
-            app,
-            origin,
-            method,
-            uri,
-            headers,
-            client: &client,
-            address,
-            id,
-        };
+        let app_request =
+            AppRequest { shared: &self.shared, app, origin, method, uri, headers, client: &client, address, id };
         if let Some(body) = body {
             let Some(pretend) = asked else {
-                return whole(
-                    reserved_path(&app_request, body).await.unwrap_or_else(|fault| failed(&fault, head, id)),
-                );
+                let answered = reserved_path(&app_request, body).await;
+                return Served::page(answered.unwrap_or_else(|fault| failed(&fault, head, id)));
             };
             let transport = &self.transport;
             let asks = echo::DoctorAsks { pretend, head, body, connection, transport };
-            return echo::answer(&app_request, asks).await;
+            return Served::Answered(echo::answer(&app_request, asks).await);
         }
         // Without a listener, this instance would keep passing requests on after their session has ended.
         if !self.shared.can_proxy {
             let fault =
                 Fault::Unavailable("the session cache is off, so there is no invalidation listener".into());
-            return whole(answers::unavailable(&fault, kind_of(head), id));
+            return Served::page(answers::unavailable(&fault, kind_of(head), id));
         }
-        let (found, kind) = match check_access(&app_request, log).await {
-            Ok(Access::Granted { found, kind }) => (found, kind),
-            Ok(Access::Refused(response)) => return whole(response),
-            Err(fault) => return whole(failed(&fault, head, id)),
+        let asked = access_request(&app_request);
+        let kind = asked.kind;
+        let Granted { found, gate } = match admit(&self.streams, &app_request, &asked, log).await {
+            Ok(Access::Granted(granted)) => granted,
+            Ok(Access::Refused(response)) => return Served::page(response),
+            Ok(Access::AppChanged(now)) => return Served::AppChanged(request, now),
+            Err(fault) => return Served::page(failed(&fault, head, id)),
         };
-        let user = found.as_ref().map(|scoped| &scoped.live.owner);
         let user_id = found.as_ref().map(|scoped| scoped.live.user_id().to_string()).unwrap_or_default();
+        let user = found.as_ref().map(|scoped| &scoped.live.owner);
         let groups: Vec<&str> =
             user.iter().flat_map(|user| user.groups().iter()).map(|group| group.as_str()).collect();
         let identity = user.map(|user| Identity {
@@ -208,64 +209,24 @@ impl FrontDoor {
             groups: &groups,
         });
         let facts = ClientFacts { address, origin };
-        let sent = self.transport.forward(app, request, identity.as_ref(), &facts).await;
-        sent.unwrap_or_else(|error| whole(answers::no_response(app, kind, &error, id)))
+        let sent = self.transport.forward(app, request, identity.as_ref(), &facts, Some(gate)).await;
+        Served::Answered(sent.unwrap_or_else(|error| whole(answers::no_response(app, kind, &error, id))))
     }
 }
 
-/// What the rules say about a request.
-enum Access {
-    Granted {
-        /// The session whose user the app learns.
-        found: Option<ScopedSession<User>>,
-        kind: RequestKind,
-    },
-    Refused(HttpResponse),
+/// How often a request is decided again because its app was changed meanwhile.
+const ATTEMPTS: usize = 3;
+
+enum Served {
+    Answered(Response<BoxBody>),
+    /// The app was changed before the request was passed on.
+    AppChanged(Request, Option<HostOwner>),
 }
 
-async fn check_access(app_request: &AppRequest<'_>, log: &mut LogFields) -> Result<Access, Fault> {
-    let hops = app_request.shared.trusted_hops;
-    let headers = RequestHeaders::read(|name| header_text(app_request.headers, name));
-    let method = app_request.method.as_str();
-    let asked = AccessRequest::new(
-        method,
-        app_request.uri.path(),
-        &headers,
-        BodyLength::announced(app_request.headers).has_body(),
-        app_request.address,
-        hops,
-    );
-    let found = match app_request.key() {
-        Some(key) => app_request.find(&key, usage(&asked)).await?,
-        None => None,
-    };
-    log.record(found.as_ref());
-    let caller = found.as_ref().map(|scoped| Caller::of(&scoped.live, scoped.proved_at));
-    // The time does not matter for a visitor.
-    let now = found.as_ref().map_or(Moment(0), |scoped| scoped.live.moment());
-    let (answer, trace) = decide(app_request.app, &asked, caller.as_ref(), now);
-    if let Answer::Pass { identity, .. } = answer {
-        let kind = asked.kind;
-        return Ok(Access::Granted { found: found.filter(|_| identity), kind });
+impl Served {
+    fn page(response: HttpResponse) -> Self {
+        Self::Answered(whole(response))
     }
-    if let (Answer::NotAllowed(_), Some(scoped)) = (answer, &found) {
-        app_request.shared.accounts.apps.record_refusal(app_request.app, &scoped.live, app_request.client);
-    }
-    Ok(Access::Refused(answers::refuse(
-        app_request,
-        &FrontRefusal { answer, trace, asked: &asked, caller: caller.as_ref() },
-    )))
-}
-
-/// Only requests that the user causes count as use, so that pages that refresh themselves do not keep a session alive.
-fn usage(asked: &AccessRequest<'_>) -> Use {
-    let counts = match asked.kind {
-        RequestKind::Navigation | RequestKind::Form => true,
-        RequestKind::Websocket | RequestKind::Preflight => false,
-        // A program sends no Sec-Fetch-Site.
-        RequestKind::Frame | RequestKind::Script => !is_safe(asked.method) || asked.fetch_site.is_none(),
-    };
-    if counts { Use::Counts } else { Use::Background }
 }
 
 impl Front for FrontDoor {
@@ -288,20 +249,6 @@ impl Front for FrontDoor {
 
 /// A longer host name is cut in the log.
 const LOGGED_HOST: usize = 120;
-
-/// The session and its user, for the log line.
-#[derive(Default)]
-struct LogFields {
-    session: Option<Uuid>,
-    principal: Option<Uuid>,
-}
-
-impl LogFields {
-    fn record(&mut self, found: Option<&ScopedSession<User>>) {
-        self.session = found.map(|scoped| scoped.live.record.handle.0);
-        self.principal = found.map(|scoped| scoped.live.user_id().0);
-    }
-}
 
 /// Answers Latchkey's own paths on the origin of an app, except those of the doctor's questions, which other clients get as
 /// not found.

@@ -44,7 +44,7 @@ const UNLABELLED: [(&str, &str); 0] = [];
 pub fn serve(address: SocketAddr, shared: Data<Shared>) -> std::io::Result<Server> {
     let app =
         move || App::new().app_data(shared.clone()).route("/metrics", web::method(Method::GET).to(metrics));
-    server::serve(vec![TcpListener::bind(address)?], &SIZES, app, || Rc::new(server::PortalOnly))
+    server::serve(vec![TcpListener::bind(address)?], &SIZES, app, || Rc::new(server::PortalOnly), || {})
 }
 
 async fn metrics(shared: Data<Shared>) -> HttpResponse {

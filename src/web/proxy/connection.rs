@@ -20,6 +20,7 @@ use super::shared::{Counted, TransportShared};
 use super::socket::Socket;
 use super::upload::Upload;
 use crate::apps::Upstream;
+use crate::web::streams::StreamGate;
 
 /// Dropping a connection closes it at once, even during a response, so that the upstream learns that its response is no
 /// longer wanted.
@@ -57,6 +58,11 @@ impl Connection {
         let ready = self.sender.is_ready()
             || timeout(READY_WITHIN, self.sender.ready()).await.is_ok_and(|ready| ready.is_ok());
         ready && !self.sender.is_closed() && self.socket.is_silent()
+    }
+
+    /// From now on it carries the request of this stream; `None`: of none.
+    pub fn guard(&self, gate: Option<StreamGate>) {
+        self.socket.guard(gate);
     }
 
     /// Bytes that the upstream has sent on this connection.

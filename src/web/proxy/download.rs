@@ -67,6 +67,7 @@ impl ResponseSource {
     pub fn complete(&mut self) {
         let is_sent = self.upload.as_ref().is_none_or(|upload| upload.state() == UploadState::Complete);
         if let (Some(connection), Some(keep), true) = (self.connection.take(), self.keep, is_sent) {
+            connection.guard(None);
             self.connections.keep(&self.app, connection, keep);
         }
     }

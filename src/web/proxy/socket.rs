@@ -1,7 +1,7 @@
 //! The socket of a connection to an upstream. The pool keeps a second reference to it, to see whether the upstream has
 //! closed it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
@@ -9,10 +9,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use latchkey_sessions::Direction;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_native_tls::TlsStream;
+
+use crate::web::streams::StreamGate;
 
 pub struct Socket {
     tcp: TcpStream,
@@ -20,15 +23,22 @@ pub struct Socket {
     received: Cell<u64>,
     /// A write has failed because the upstream has closed the connection.
     closed: Cell<bool>,
+    /// Of the request that is sent on it.
+    gate: RefCell<Option<StreamGate>>,
 }
 
 impl Socket {
     pub fn new(tcp: TcpStream) -> Rc<Self> {
-        Rc::new(Self { tcp, received: Cell::new(0), closed: Cell::new(false) })
+        Rc::new(Self { tcp, received: Cell::new(0), closed: Cell::new(false), gate: RefCell::new(None) })
     }
 
     pub fn received(&self) -> u64 {
         self.received.get()
+    }
+
+    /// From now on nothing is sent to the upstream without a permit of `gate`. `None`: nothing is to be sent.
+    pub fn guard(&self, gate: Option<StreamGate>) {
+        self.gate.replace(gate);
     }
 
     /// Whether the upstream has neither closed the connection nor sent anything that was not read. Asks the kernel,
@@ -50,6 +60,12 @@ impl SocketStream {
 
 impl AsyncRead for SocketStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(gate) = &*self.0.gate.borrow() {
+            gate.register(Direction::Up, cx);
+            if gate.end().is_some() {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+        }
         loop {
             ready!(self.0.tcp.poll_read_ready(cx))?;
             match self.0.tcp.try_read_buf(buf) {
@@ -70,6 +86,15 @@ impl SocketStream {
         cx: &mut Context<'_>,
         write: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        let gate = self.0.gate.borrow();
+        // Held until the write has returned.
+        let _permit = match &*gate {
+            None => None,
+            Some(gate) => match ready!(gate.poll_permit(Direction::Up, cx)) {
+                Ok(permit) => Some(permit),
+                Err(_) => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+            },
+        };
         loop {
             ready!(self.0.tcp.poll_write_ready(cx))?;
             match write(&self.0.tcp) {

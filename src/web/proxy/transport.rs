@@ -21,6 +21,7 @@ use super::upstream_connections::UpstreamConnections;
 use super::{await_head, target};
 use crate::apps::{App, AppOrigin, Upstream};
 use crate::web::http::server::ClientConnection;
+use crate::web::streams::StreamGate;
 
 /// One a worker.
 pub struct Transport(pub(super) Rc<UpstreamConnections>);
@@ -39,15 +40,20 @@ impl Transport {
     }
 
     /// Sends the request to the app's upstream and returns its response, whose body is still arriving. Removes every
-    /// identity header of the client, and adds ours if there is an `identity`.
+    /// identity header of the client, and adds ours if there is an `identity`. From then on nothing is written to either
+    /// side without a permit of `gate`.
     pub async fn forward(
         &self,
         app: &Arc<App>,
         mut request: Request,
         identity: Option<&Identity<'_>>,
         client: &ClientFacts<'_>,
+        gate: Option<StreamGate>,
     ) -> Result<Response<BoxBody>, ProxyError> {
         let connection = ClientConnection::serve_app(&request, app.limits.idle);
+        if let (Some(connection), Some(gate)) = (&connection, &gate) {
+            connection.guard(gate.clone());
+        }
         let payload = request.take_payload();
         let head = request.head();
         let target = target::of(head)?;
@@ -66,7 +72,15 @@ impl Transport {
         let in_flight = requests.count(most).ok_or(ProxyError::TooManyInFlight)?;
         let facts =
             RequestFacts { app, upstream, identity, client: client.address, origin: client.origin, body };
-        let (response, source) = self.exchange(app, upstream, head, &target, &facts, payload).await?;
+        let sent = self.exchange(app, head, &target, &facts, payload, gate.as_ref()).await;
+        let (response, source) = match (sent, &gate) {
+            // Its connections were cut.
+            (Err(_), Some(gate)) if gate.end().is_some() => return Err(ProxyError::ClientGone),
+            (sent, _) => sent?,
+        };
+        if let (Some(gate), true) = (&gate, is_event_stream(response.headers())) {
+            gate.note_events();
+        }
         respond::to_client(
             response,
             ResponseContext {
@@ -86,11 +100,11 @@ impl Transport {
     async fn exchange(
         &self,
         app: &Arc<App>,
-        upstream: &Upstream,
         head: &RequestHead,
         target: &Uri,
         facts: &RequestFacts<'_>,
         payload: Payload,
+        gate: Option<&StreamGate>,
     ) -> Result<(hyper::Response<Incoming>, ResponseSource), ProxyError> {
         let method = hyper::Method::from_bytes(head.method.as_str().as_bytes());
         let method = method.map_err(|_| ProxyError::BadRequest("the method is invalid"))?;
@@ -106,13 +120,14 @@ impl Transport {
             let reused = idle.is_some();
             let mut connection = match idle {
                 Some(connection) => connection,
-                None => self.0.open(app, upstream).await?,
+                None => self.0.open(app, facts.upstream).await?,
             };
             let mut request = hyper::Request::new(body);
             *request.method_mut() = method.clone();
             *request.uri_mut() = target.clone();
             *request.headers_mut() = request_headers::outgoing(&head.headers, facts)?;
             let before = connection.received();
+            connection.guard(gate.cloned());
             let sent = connection.send(request);
             let mut error = match await_head::within(sent, upload.as_deref(), &app.limits).await? {
                 Ok(response) => {
@@ -139,6 +154,11 @@ impl Transport {
             });
         }
     }
+}
+
+fn is_event_stream(headers: &hyper::HeaderMap) -> bool {
+    let media = headers.get(hyper::header::CONTENT_TYPE).map(hyper::header::HeaderValue::as_bytes);
+    media.is_some_and(|media| media.to_ascii_lowercase().starts_with(b"text/event-stream"))
 }
 
 fn uploaded(payload: Payload, length: Option<u64>, app: &App) -> (Upload, Option<Rc<UploadProgress>>) {

@@ -51,7 +51,7 @@ impl Front for AppFront {
             let identity =
                 Identity { id: "7", email: "ada@example.org", name: self.name, groups: &["staff", "wiki"] };
             let client = ClientFacts { address, origin: &self.app.origins[0] };
-            let forwarded = self.transport.forward(&self.app, request, Some(&identity), &client).await;
+            let forwarded = self.transport.forward(&self.app, request, Some(&identity), &client, None).await;
             Routed::Answered(forwarded.unwrap_or_else(|error| {
                 Response::with_body(error.status(), BoxBody::new(format!("proxy: {error}")))
             }))
@@ -104,7 +104,7 @@ impl Proxied {
                     let page = || async { HttpResponse::Ok().body("portal") };
                     Portal::new().default_service(web::to(page))
                 };
-                let server = server::serve(vec![listener], &sizes, portal, front).expect("a server");
+                let server = server::serve(vec![listener], &sizes, portal, front, || {}).expect("a server");
                 tell.send(server.handle()).expect("the test waits");
                 server.await.expect("an orderly end");
             });

@@ -1,20 +1,29 @@
-//! Explores every interleaving of filling the cache and receiving an announcement: `src/cache.rs` itself, compiled with
-//! loom's locks and atomics instead of the standard ones. The models must also fail for wrong uses of the cache and for
+//! Explores every interleaving of filling the cache, or of writing to a stream, and receiving an announcement:
+//! `src/cache.rs` and `src/streams.rs` themselves, compiled with loom's locks and atomics instead of the standard ones. The models must also fail for wrong uses of the cache and for
 //! caches that each lack one step (`flawed`).
 //!
 //! No test harness: loom's types exist only inside a model, and the file's own unit tests would run outside of one.
 
 mod flawed;
 mod model;
+mod stream_model;
 
 #[allow(dead_code, unused_imports)] // The model uses a part of it, and its unit tests run elsewhere.
 #[path = "../../src/cache.rs"]
 mod cache;
 
-/// The items that the cache imports from its module.
+#[allow(dead_code, unused_imports)] // As above.
+#[path = "../../src/streams.rs"]
+mod streams;
+
+/// The items that these two import from their module.
 mod locks {
-    pub use loom::sync::atomic::{AtomicU64, Ordering};
-    pub use loom::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+    pub use loom::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub use loom::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+    pub use loom::thread::yield_now;
+
+    /// loom follows each lock.
+    pub const STREAM_SHARDS: usize = 1;
 }
 
 use latchkey_sessions::Principal;
@@ -34,6 +43,7 @@ impl KeyHash {
 }
 
 use flawed::{Flaw, Slot};
+use stream_model::Mistake;
 use model::{Eviction, Real, WrongUse, run};
 
 type Model = Box<dyn Fn() + Sync + Send>;
@@ -94,6 +104,20 @@ fn models() -> Vec<(&'static str, bool, Model)> {
         }),
         ("forgetting_before_the_change_is_caught", false, {
             model::fill_and_forget(|| Real::new(WrongUse::ForgetBeforeChange))
+        }),
+        ("nothing_is_written_for_a_stream_after_the_answer", true, {
+            stream_model::open_and_revoke(Mistake::None)
+        }),
+        ("nor_for_one_that_is_decided_again", true, stream_model::recheck_and_revoke(Mistake::None)),
+        ("nor_in_the_other_direction", true, stream_model::both_directions_and_revoke()),
+        ("a_stream_without_a_second_lookup_is_caught", false, {
+            stream_model::open_and_revoke(Mistake::NoSecondLookup)
+        }),
+        ("a_stream_generation_taken_after_the_lookup_is_caught", false, {
+            stream_model::recheck_and_revoke(Mistake::GenerationAfterLookup)
+        }),
+        ("streams_marked_before_the_change_are_caught", false, {
+            stream_model::recheck_and_revoke(Mistake::MarkedBeforeChange)
         }),
         ("the_small_cache_without_a_flaw_holds", true, model::fill_forget_and_get(slot(Flaw::None))),
         ("no_look_at_the_generation_is_caught", false, model::fill_and_forget(slot(Flaw::NoCheck))),

@@ -25,6 +25,7 @@ use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::rt::net::TcpStream;
+use actix_web::rt::spawn;
 
 pub use front::{Front, PortalOnly, Routed};
 pub use traffic::ClientConnection;
@@ -46,7 +47,7 @@ pub struct Sizes {
 }
 
 /// Serves what `front` leaves to the application until told to stop; then finishes the running requests. Each worker has
-/// its own `front` and `app`.
+/// its own `front` and `app`. `on_stop` is called when it is told, and ends what would not finish by itself.
 ///
 /// # Errors
 /// Those of the listener.
@@ -55,6 +56,7 @@ pub fn serve<F, I, S, B, G>(
     sizes: &Sizes,
     app: F,
     front: G,
+    on_stop: impl FnOnce() + 'static,
 ) -> io::Result<Server>
 where
     G: Fn() -> Rc<dyn Front> + Send + Clone + 'static,
@@ -73,6 +75,11 @@ where
         .shutdown_timeout(sizes.finish_within.as_secs())
         .disable_signals();
     let shutdown = server.graceful_shutdown_signal();
+    let told = shutdown.clone();
+    spawn(async move {
+        told.notified().await;
+        on_stop();
+    });
     let connections = move || {
         let shutdown = shutdown.clone();
         let front = front();

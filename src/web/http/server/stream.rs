@@ -14,6 +14,7 @@ use std::time::Duration;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::{Sleep, sleep};
 use actix_web::web::BufMut as _;
+use latchkey_sessions::Direction;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -239,6 +240,9 @@ impl AsyncRead for BoundedStream {
         if this.closed {
             return Poll::Ready(Ok(()));
         }
+        if this.traffic.is_cut(cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         if this.requests != this.traffic.requests() {
             this.requests = this.traffic.requests();
             (this.head, this.deadline) = (0, None);
@@ -270,11 +274,23 @@ impl AsyncRead for BoundedStream {
 
 impl AsyncWrite for BoundedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let gate = self.traffic.gate();
+        let permit = match &gate {
+            None => None,
+            Some(gate) => match ready!(gate.poll_permit(Direction::Down, cx)) {
+                Ok(permit) => Some(permit),
+                Err(_) => {
+                    self.traffic.reset_at_end();
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
+            },
+        };
         if self.traffic.takes_large_response() {
             // A smaller buffer is only slower.
             let _ = SockRef::from(&self.stream).set_send_buffer_size(LARGE_SEND_BUFFER);
         }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        drop(permit);
         self.traffic.wrote(written.is_ready());
         if written.is_pending() {
             return self.wait_for_reader(cx);
@@ -284,7 +300,11 @@ impl AsyncWrite for BoundedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if let Poll::Ready(Ok(())) = flushed {
+            self.traffic.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -12,7 +12,10 @@ use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use futures_util::Stream;
+use latchkey_sessions::Direction;
 use tokio::task::yield_now;
+
+use crate::web::streams::StreamGate;
 
 /// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.
 const BODY_WINDOW: u64 = 16 * 1024;
@@ -90,6 +93,8 @@ pub struct Traffic {
     /// The socket did not accept the last write.
     blocked: Cell<bool>,
     requests: Cell<u64>,
+    /// Of the request that is passed on to an app, until the last byte of its response was written.
+    gate: RefCell<Option<StreamGate>>,
     /// The connection's task, while it waits for permission to read.
     reader: RefCell<Option<Waker>>,
     /// The connection's task.
@@ -107,6 +112,7 @@ impl Default for Traffic {
             resets: Cell::new(false),
             blocked: Cell::new(false),
             requests: Cell::new(0),
+            gate: RefCell::new(None),
             reader: RefCell::new(None),
             task: RefCell::new(Waker::noop().clone()),
         }
@@ -114,6 +120,31 @@ impl Default for Traffic {
 }
 
 impl Traffic {
+    /// Asked before each write of a response that an app sends.
+    pub fn gate(&self) -> Option<StreamGate> {
+        self.gate.borrow().clone()
+    }
+
+    /// Whether the stream of the current request was ended: nothing more may be sent, and what the kernel still holds is
+    /// discarded. Wakes the task when that happens.
+    pub fn is_cut(&self, cx: &Context<'_>) -> bool {
+        let gate = self.gate.borrow();
+        let Some(gate) = &*gate else { return false };
+        gate.register(Direction::Down, cx);
+        let is_cut = gate.end().is_some();
+        if is_cut {
+            self.reset_at_end();
+        }
+        is_cut
+    }
+
+    /// All that was to be sent is in the kernel.
+    pub fn flushed(&self) {
+        if matches!(self.phase.get(), Phase::Head | Phase::Discarding(_)) && self.gate.borrow().is_some() {
+            self.gate.take();
+        }
+    }
+
     /// Requests that have begun on this connection.
     pub fn requests(&self) -> u64 {
         self.requests.get()
@@ -292,6 +323,11 @@ impl ClientConnection {
         Some(Self(traffic))
     }
 
+    /// From now on nothing is sent to the client without a permit of `gate`.
+    pub fn guard(&self, gate: StreamGate) {
+        self.0.gate.replace(Some(gate));
+    }
+
     /// The response is large: lets the kernel buffer more of it.
     pub fn expect_large_response(&self) {
         self.0.large_response.set(true);
@@ -312,6 +348,7 @@ impl ResponseGuard {
         let traffic = Rc::clone(request.conn_data::<Rc<Traffic>>()?);
         traffic.requests.set(traffic.requests.get() + 1);
         traffic.answering.set(Answering::Portal);
+        traffic.gate.take();
         traffic.large_response.set(false);
         traffic.chunked.set(request.headers().contains_key(header::TRANSFER_ENCODING));
         let length = request.headers().get(header::CONTENT_LENGTH);

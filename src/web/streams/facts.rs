@@ -1,0 +1,101 @@
+//! What is remembered about a request, to decide again whether it is let in.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::{Method, Uri};
+use latchkey_sessions::Handle;
+
+use crate::apps::{AccessRequest, App, AppOrigin, RequestKind};
+use crate::db::time::Moment;
+
+/// The request of a stream, and the key that it came with.
+pub struct StreamFacts {
+    pub app: Arc<App>,
+    pub origin: AppOrigin,
+    /// `None`: the app has received no identity.
+    pub key: Option<StreamKey>,
+    /// The id of the request in the log.
+    pub request_id: Box<str>,
+    /// When it was let in. The proof of identity had to be fresh then; it may grow old while the stream lasts.
+    pub opened: Moment,
+    method: Method,
+    uri: Uri,
+    kind: RequestKind,
+    client: Option<IpAddr>,
+    client_is_doubtful: bool,
+    origin_header: Option<HeaderValue>,
+    fetch_site: Option<HeaderValue>,
+    /// The response is an event stream.
+    has_events: AtomicBool,
+}
+
+/// The app key of a request, and the session that it belongs to.
+pub struct StreamKey {
+    pub raw: Box<str>,
+    pub session: Handle,
+}
+
+/// Where a request goes.
+pub struct Destination<'r> {
+    pub app: &'r Arc<App>,
+    pub origin: &'r AppOrigin,
+    pub method: &'r Method,
+    pub uri: &'r Uri,
+    pub headers: &'r HeaderMap,
+    pub request_id: &'r str,
+}
+
+impl StreamFacts {
+    pub fn new(
+        to: &Destination<'_>,
+        asked: &AccessRequest<'_>,
+        key: Option<StreamKey>,
+        opened: Moment,
+    ) -> Self {
+        Self {
+            app: Arc::clone(to.app),
+            origin: to.origin.clone(),
+            key,
+            request_id: to.request_id.into(),
+            opened,
+            method: to.method.clone(),
+            uri: to.uri.clone(),
+            kind: asked.kind,
+            client: asked.client,
+            client_is_doubtful: asked.client_is_doubtful,
+            origin_header: to.headers.get(ORIGIN).cloned(),
+            fetch_site: to.headers.get(HeaderName::from_static("sec-fetch-site")).cloned(),
+            has_events: AtomicBool::new(false),
+        }
+    }
+
+    /// The request, as a decision sees it.
+    pub fn asked(&self) -> AccessRequest<'_> {
+        AccessRequest {
+            method: self.method.as_str(),
+            path: self.uri.path(),
+            kind: self.kind,
+            client: self.client,
+            client_is_doubtful: self.client_is_doubtful,
+            origin: text(self.origin_header.as_ref()),
+            fetch_site: text(self.fetch_site.as_ref()),
+        }
+    }
+
+    /// Whether it lasts until one side ends it, so that a stopping instance must end it.
+    pub fn is_endless(&self) -> bool {
+        self.kind == RequestKind::Websocket || self.has_events.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn note_events(&self) {
+        self.has_events.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A value that is not text counts as an empty one, as when the request was decided first.
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value.map(|value| value.to_str().unwrap_or_default())
+}

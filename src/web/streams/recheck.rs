@@ -1,0 +1,124 @@
+//! Decides again whether a stream may go on.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::rt::spawn;
+use actix_web::rt::time::{sleep, timeout};
+use latchkey_sessions::{ActiveStream, StreamEnd, Use};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::facts::StreamFacts;
+use super::live_streams::LiveStreams;
+use crate::apps::{Answer, Caller, decide};
+use crate::config::StreamLimits;
+use crate::db::Fault;
+use crate::db::time::Moment;
+
+type Stream = ActiveStream<StreamFacts>;
+
+/// Decides each marked stream again, all of a change at once: the store reads their keys in few queries.
+pub async fn run(streams: Arc<LiveStreams>, mut marked: UnboundedReceiver<Vec<Arc<Stream>>>) {
+    while let Some(marked) = marked.recv().await {
+        for stream in marked {
+            let streams = Arc::clone(&streams);
+            spawn(async move { streams.recheck(&stream).await });
+        }
+    }
+}
+
+/// Marks streams whose session may have ended by time, and ends all streams if the instance stays without a lease.
+pub async fn watch_the_time(streams: Arc<LiveStreams>) {
+    let mut without_lease: Option<Instant> = None;
+    loop {
+        sleep(StreamLimits::TIME_CHECK_EVERY).await;
+        let Some(now) = streams.lease_moment() else {
+            let since = *without_lease.get_or_insert_with(Instant::now);
+            if since.elapsed() >= StreamLimits::UNCONFIRMED_FOR {
+                streams.streams.all().iter().for_each(|stream| close(stream, StreamEnd::Unconfirmed));
+            }
+            continue;
+        };
+        let all = streams.streams.all();
+        if without_lease.take().is_some() {
+            all.iter().for_each(|stream| stream.wake());
+        }
+        let over = all.into_iter().filter(|stream| stream.is_over(now) && !stream.is_marked());
+        let over: Vec<Arc<Stream>> = over.inspect(|stream| stream.mark()).collect();
+        streams.decide_again(over);
+    }
+}
+
+impl LiveStreams {
+    async fn recheck(&self, stream: &Stream) {
+        let confirming = async {
+            while stream.end().is_none() {
+                let generation = stream.generation();
+                match self.still_allowed(stream).await {
+                    Ok(Ok(until)) => return stream.clear(generation, until),
+                    Ok(Err(why)) => return close(stream, why),
+                    // The database does not answer.
+                    Err(_) => sleep(StreamLimits::RETRY_AFTER).await,
+                }
+            }
+        };
+        if timeout(StreamLimits::UNCONFIRMED_FOR, confirming).await.is_err() {
+            close(stream, StreamEnd::Unconfirmed);
+        }
+    }
+
+    /// Until when the stream may go on, according to its key, its session and the rules.
+    async fn still_allowed(&self, stream: &Stream) -> Result<Result<Moment, StreamEnd>, Fault> {
+        let facts = &stream.facts;
+        let snapshot = self.apps.snapshot().await?;
+        let app = snapshot.by_host(facts.origin.host()).filter(|app| app.id == facts.app.id);
+        let Some(app) = app.filter(|app| app.origins.contains(&facts.origin)) else {
+            return Ok(Err(StreamEnd::Refused));
+        };
+        // Its bytes may come from an upstream that the app no longer has.
+        if app.upstream != facts.app.upstream {
+            return Ok(Err(StreamEnd::Refused));
+        }
+        let found = match &facts.key {
+            None => None,
+            Some(key) => {
+                let found = self.sessions.find_scoped(&key.raw, app.id.0, Use::Background).await?;
+                let Some(found) = found.filter(|found| facts.origin.is(&found.origin)) else {
+                    return Ok(Err(StreamEnd::Ended));
+                };
+                Some(found)
+            }
+        };
+        let caller = found.as_ref().map(|found| Caller::of(&found.live, found.proved_at));
+        let (answer, _) = decide(app, &facts.asked(), caller.as_ref(), facts.opened);
+        Ok(match answer {
+            Answer::Pass { .. } => Ok(found.map_or(Moment(i64::MAX), |found| found.live.record.expires_at)),
+            _ => Err(StreamEnd::Refused),
+        })
+    }
+}
+
+/// Ends a stream, and logs why.
+fn close(stream: &Stream, why: StreamEnd) {
+    if !stream.finish(why) {
+        return;
+    }
+    let facts = &stream.facts;
+    tracing::info!(
+        id = &*facts.request_id,
+        app = facts.app.slug.as_str(),
+        session = facts.key.as_ref().map(|key| tracing::field::display(key.session)),
+        principal = stream.principal().map(tracing::field::display),
+        why = reason(why),
+        "stream closed"
+    );
+}
+
+fn reason(end: StreamEnd) -> &'static str {
+    match end {
+        StreamEnd::Ended => "the session has ended",
+        StreamEnd::Refused => "the rules no longer allow it",
+        StreamEnd::Unconfirmed => "it could not be decided again in time",
+        StreamEnd::Shutdown => "the instance stops",
+    }
+}

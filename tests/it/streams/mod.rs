@@ -1,0 +1,8 @@
+//! Requests that last: event streams, downloads and uploads, and what ends them.
+
+mod client;
+mod closing;
+mod going_on;
+mod races;
+mod support;
+mod without_lease;
