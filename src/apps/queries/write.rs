@@ -38,6 +38,8 @@ pub(in crate::apps) fn delete_lost_origins(
         .map(ToString::to_string)
         .collect();
     if !lost.is_empty() {
+        // Before the entries, which a handoff that is being completed locks after the app.
+        apps::table.find(before.id.0).for_no_key_update().select(apps::id).first::<Uuid>(conn)?;
         diesel::delete(app_origins::table.filter(app_origins::origin.eq_any(lost))).execute(conn)?;
     }
     Ok(())

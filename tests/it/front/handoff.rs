@@ -1,5 +1,6 @@
 //! The handoff: from the app to the portal and back, with a code that works once, in one browser.
 
+use futures_util::future::{join, join_all};
 use latchkey::apps::{Access, App, AppOrigin, Rule};
 use latchkey::identity::Client;
 
@@ -316,4 +317,32 @@ async fn a_change_of_the_app_ends_no_handoff_in_flight_unless_its_address_is_gon
     let after = App { origins: vec![extra("https://wiki.example.net")], ..before.clone() };
     apps.change(None, before, after, Client::operator()).await.unwrap();
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM app_entries"), 0);
+}
+
+#[actix_web::test]
+async fn users_who_enter_while_the_app_is_removed_or_moved_meet_no_fault() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    for round in 0..6 {
+        let wiki = wiki(&app).await;
+        let mut entering = Vec::new();
+        for _ in 0..6 {
+            let mut user = User::logged_in(&app, &wiki, &ada).await;
+            let (_, enter) = user.code().await;
+            entering.push(async move { user.at_app.get(&enter).await.status });
+        }
+        let apps = &app.accounts.apps;
+        let before = apps.find("wiki").await.unwrap().expect("the app");
+        let ending = async {
+            if round % 2 == 0 {
+                let origins = vec![AppOrigin::parse("https://wiki.example.org").unwrap()];
+                let moved = App { origins, ..before.clone() };
+                apps.change(None, before.clone(), moved, Client::operator()).await.unwrap();
+            }
+            apps.remove(None, before.id, Client::operator()).await.unwrap();
+        };
+        let (statuses, ()) = join(join_all(entering), ending).await;
+        assert!(statuses.iter().all(|status| [303, 400, 421].contains(status)), "{statuses:?}");
+        assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM session_keys"), 0);
+    }
 }
