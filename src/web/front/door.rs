@@ -22,7 +22,7 @@ use super::{echo, handoff, host, leave, page};
 use crate::apps::{App, AppSnapshot, HostOwner, RequestHeaders, RequestKind, host_name};
 use crate::db::Fault;
 use crate::identity::{Client, UserSession as _};
-use crate::web::copy::front::FrontCode;
+use crate::web::copy::front::{FrontCode, OPEN_APP};
 use crate::web::http::request_layer::{log_fault, new_request_id};
 use crate::web::http::server::{ClientConnection, Front, Routed};
 use crate::web::http::shared::Shared;
@@ -264,7 +264,11 @@ async fn reserved_path(
         "in" => "GET, HEAD",
         "enter" => "GET",
         "out" => "GET, POST",
-        _ => return Ok(app_request.page(FrontCode::NotFound, page::PageContent::default())),
+        _ => {
+            let links = vec![page::PageLink::to(OPEN_APP, "/")];
+            let content = page::PageContent { links, ..page::PageContent::default() };
+            return Ok(app_request.page(FrontCode::NotFound, content));
+        }
     };
     if !allowed.split(", ").any(|method| method == app_request.method.as_str()) {
         let mut response = app_request.page(FrontCode::WrongMethod, page::PageContent::default());
