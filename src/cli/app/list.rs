@@ -15,7 +15,9 @@ pub async fn list(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
     if !as_json {
         match apps.is_empty() && unreadable.is_empty() {
             true => print_line!("No apps."),
-            false => print_line!("{:<20} {:<10} {:<7} {:<40} UPSTREAM", "SHORT NAME", "STATE", "RULES", "ADDRESS"),
+            false => {
+                print_line!("{:<20} {:<10} {:<7} {:<40} UPSTREAM", "SHORT NAME", "STATE", "RULES", "ADDRESS")
+            }
         }
     }
     for app in &apps {

@@ -138,11 +138,8 @@ fn forbidden(
         links.push(if links.is_empty() { home } else { home.secondary() });
     }
     let who = refusal.caller.map(|caller| front::logged_in_as(caller.name, caller.email));
-    let content = PageContent {
-        before: who.into_iter().chain(why).collect(),
-        links,
-        ..PageContent::default()
-    };
+    let content =
+        PageContent { before: who.into_iter().chain(why).collect(), links, ..PageContent::default() };
     app_request.page(code, content)
 }
 
