@@ -75,7 +75,9 @@ async fn without_a_cache_requests_for_unknown_names_do_not_read_the_apps_each() 
         other.batch_execute("BEGIN; LOCK TABLE apps IN ACCESS EXCLUSIVE MODE").unwrap();
         let answered = actix_web::rt::time::timeout(Duration::from_millis(300), stranger.get("/")).await;
         other.batch_execute("ROLLBACK").unwrap();
-        answered.ok().map(|answer| drop(answer.is(421)))
+        answered.ok().map(|answer| {
+            answer.is(421);
+        })
     })
     .await;
     let _added = register(&app, "unknown", Upstream::answering(OK), |_| {}).await;
