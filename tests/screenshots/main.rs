@@ -62,6 +62,7 @@ async fn main() {
     let mary = Chrome::open(&house.app.origin).await;
     second_factor::walk(&house.app, &mary, async |name| album.shoot(&mary, name).await).await;
     album.of_an_administrator(&house).await;
+    album.of_the_front_door(&house).await;
     album.of_an_empty_house().await;
 }
 
@@ -181,6 +182,27 @@ impl Album {
             "app-settings-refused",
         )
         .await;
+    }
+
+    /// Latchkey's own pages on the hosts of apps.
+    async fn of_the_front_door(&self, house: &House) {
+        let at = |slug: &str| house.app.origin.replace("localhost", &format!("{slug}.localhost"));
+        house.app.db.execute("UPDATE apps SET enabled = false WHERE slug = 'reports'");
+        house.app.db.execute(
+            "UPDATE app_rules SET access = 'open' WHERE app = (SELECT id FROM apps WHERE slug = 'chat')",
+        );
+        house.app.accounts.sessions().wait_until_invalidated().await;
+        for (slug, name, path) in [
+            ("wiki", "front-left", "/.latchkey/out"),
+            ("wiki", "front-not-found", "/.latchkey/nowhere"),
+            ("wiki", "front-no-state-cookie", "/.latchkey/enter?code=used-up"),
+            ("wiki", "front-path-ambiguous", "/admin//users"),
+            ("chat", "front-unreachable", "/"),
+            ("reports", "front-unknown", "/"),
+        ] {
+            let chrome = Chrome::open(&at(slug)).await;
+            self.draw(&chrome, path, name).await;
+        }
     }
 
     async fn of_an_empty_house(&self) {

@@ -2,6 +2,7 @@
 //! names of the cookies.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, CookieBuilder};
@@ -134,6 +135,11 @@ impl Shared {
     /// See [`cookies::for_host`].
     pub(in crate::web) fn cookie(&self, name: &str, value: String) -> CookieBuilder<'static> {
         cookies::for_host(name.to_owned(), value, self.public.is_secure())
+    }
+
+    /// How long the browser keeps the key of a session, or an app key; `None`: until it closes.
+    pub(in crate::web) fn keep_for(&self, remember: bool) -> Option<Duration> {
+        remember.then(|| self.accounts.sessions().policy().absolute(true))
     }
 
     /// Removes one of our cookies from the browser.
