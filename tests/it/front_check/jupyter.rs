@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::front_door::{FrontDoor, fetch, text};
-use super::kernel::{a_notebook_computes, a_socket_is_closed_with_its_session};
+use super::kernel::{a_notebook_computes, a_socket_is_closed_with_its_session, api, start_kernel};
 use super::program::{Program, from_pypi, webapp};
 use super::report::Row;
 use crate::support::chrome::Chrome;
@@ -81,18 +81,4 @@ async fn kernels_start_and_end(chrome: &Chrome) {
     let kernel = start_kernel(chrome).await;
     text(&api(chrome, "POST", &format!("/api/kernels/{kernel}/interrupt"), None).await, 204);
     text(&api(chrome, "DELETE", &format!("/api/kernels/{kernel}"), None).await, 204);
-}
-
-pub async fn start_kernel(chrome: &Chrome) -> String {
-    let started = api(chrome, "POST", "/api/kernels", Some(json!({"name": "python3"}))).await;
-    let kernel: Value = serde_json::from_str(text(&started, 201)).expect("JSON");
-    kernel["id"].as_str().expect("its id").to_owned()
-}
-
-/// A request as Jupyter's own pages send it, with the token of their cookie.
-pub async fn api(chrome: &Chrome, method: &str, path: &str, body: Option<Value>) -> Value {
-    let token = chrome.run("return /_xsrf=([^;]*)/.exec(document.cookie)?.[1] ?? '';", vec![]).await;
-    let headers = json!({"X-XSRFToken": token, "Content-Type": "application/json"});
-    let body = body.map(|body| body.to_string());
-    fetch(chrome, path, json!({"method": method, "headers": headers, "body": body})).await
 }

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::front_door::FrontDoor;
-use super::jupyter::{api, start_kernel};
+use super::front_door::{FrontDoor, fetch, text};
 use crate::support::chrome::Chrome;
 use crate::support::process::eventually;
 
@@ -16,8 +15,7 @@ pub async fn a_notebook_computes(door: &FrontDoor, chrome: &Chrome) {
     let metadata = json!({"kernelspec": {"name": "python3", "display_name": "Python 3"}});
     let content = json!({"cells": [cell], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5});
     let notebook = json!({"type": "notebook", "format": "json", "content": content});
-    let made = api(chrome, "PUT", "/api/contents/sum.ipynb", Some(notebook)).await;
-    assert_eq!(made["status"], 201, "{made}");
+    text(&api(chrome, "PUT", "/api/contents/sum.ipynb", Some(notebook)).await, 201);
     door.open(chrome, "jupyter", "/lab/tree/sum.ipynb").await;
     chrome.waits_for(".jp-Notebook .jp-CodeCell .cm-content").await.click().await.expect("a click");
     // Shift and Enter.
@@ -62,4 +60,18 @@ pub async fn a_socket_is_closed_with_its_session(door: &FrontDoor, chrome: &Chro
 
 async fn close_code(chrome: &Chrome) -> Value {
     chrome.run("return window.closeCode ?? null;", vec![]).await
+}
+
+pub async fn start_kernel(chrome: &Chrome) -> String {
+    let started = api(chrome, "POST", "/api/kernels", Some(json!({"name": "python3"}))).await;
+    let kernel: Value = serde_json::from_str(text(&started, 201)).expect("JSON");
+    kernel["id"].as_str().expect("its id").to_owned()
+}
+
+/// A request as Jupyter's own pages send it, with the token of their cookie.
+pub async fn api(chrome: &Chrome, method: &str, path: &str, body: Option<Value>) -> Value {
+    let token = chrome.run("return /_xsrf=([^;]*)/.exec(document.cookie)?.[1] ?? '';", vec![]).await;
+    let headers = json!({"X-XSRFToken": token, "Content-Type": "application/json"});
+    let body = body.map(|body| body.to_string());
+    fetch(chrome, path, json!({"method": method, "headers": headers, "body": body})).await
 }
