@@ -70,14 +70,6 @@ impl Fleet {
         }
     }
 
-    /// The same, without draining them at the proxy first.
-    pub async fn roll_untold(&mut self) {
-        for at in 0..self.programs.len() {
-            self.replace(at, &|same| same, false).await;
-            sleep(self.pause).await;
-        }
-    }
-
     /// As in a crash.
     pub async fn crash_in_turn(&mut self) {
         for at in 0..self.programs.len() {

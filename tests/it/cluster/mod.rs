@@ -7,8 +7,9 @@ pub mod nginx;
 pub mod pooler;
 mod scenes;
 mod table;
+mod tunnels;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use actix_web::rt::time::sleep;
 use self::fleet::Fleet;
 use self::scenes::{Demand, Play, log_out_here_and_be_refused_there};
 use self::table::Table;
+use self::tunnels::Told;
 use crate::history::{seed, setting};
 use crate::support::process::Latchkey;
 
@@ -52,10 +54,17 @@ async fn everything_operators_do() {
     play.look_again(&fleet).await;
     table.0.push(play.judge(&fleet, "rolling restart, drained at the proxy first", Demand::Everything));
 
-    let mut play =
-        Play::watch(&mut fleet, seed, "untold", false, async |fleet, _| fleet.roll_untold().await).await;
+    let told = RefCell::default();
+    let mut play = Play::watch(&mut fleet, seed, "untold", false, async |fleet, world| {
+        *told.borrow_mut() = tunnels::roll(fleet, world).await;
+    })
+    .await;
     play.look_again(&fleet).await;
-    table.0.push(play.judge(&fleet, "rolling restart, SIGTERM only", Demand::Sessions));
+    let mut row = play.judge(&fleet, "rolling restart, SIGTERM only", Demand::Sessions);
+    let told: Told = told.into_inner();
+    row.load.push_str(&format!(", {told}"));
+    row.misses.extend(told.misses);
+    table.0.push(row);
 
     let mut play =
         Play::watch(&mut fleet, seed, "crash", false, async |fleet, _| fleet.crash_in_turn().await).await;

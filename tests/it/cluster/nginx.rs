@@ -159,6 +159,8 @@ fn configuration(dir: &Path, listen: &str) -> String {
                 {listen}
                 server_name *.localhost;
                 client_max_body_size 0;
+                # Websockets may be silent for longer than pages.
+                proxy_read_timeout 60s;
                 location / {{ include {dir}/apps.conf; }}
             }}
         }}\n"

@@ -291,7 +291,8 @@ async fn a_change_of_the_app_ends_no_handoff_in_flight_unless_its_address_is_gon
     let wiki = wiki(&app).await;
     let ada = app.ada().await;
     let extra = |text: &str| AppOrigin::parse(text).unwrap();
-    let changes: [(&str, &dyn Fn(&mut App)); 6] = [
+    type Change = dyn Fn(&mut App);
+    let changes: [(&str, &Change); 6] = [
         ("the name", &|app| app.name = "Renamed".into()),
         ("rules", &|app| app.rules.push(Rule::everywhere(Access::Open))),
         ("one more address", &|app| app.origins.insert(0, extra("https://wiki.example.org"))),

@@ -1,10 +1,11 @@
-//! JupyterLab: its pages, its contents and its kernels.
+//! JupyterLab: its pages, its contents, and its kernels over websockets.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
 use super::front_door::{FrontDoor, fetch, text};
+use super::kernel::{a_notebook_computes, a_socket_is_closed_with_its_session, api, start_kernel};
 use super::program::{Program, from_pypi, webapp};
 use super::report::Row;
 use crate::support::chrome::Chrome;
@@ -44,14 +45,20 @@ pub async fn notebooks_are_kept() -> Vec<Row> {
     files_are_written_and_read(&chrome).await;
     kernels_start_and_end(&chrome).await;
     text(&api(&chrome, "POST", "/api/terminals", None).await, 403);
+    a_notebook_computes(&door, &chrome).await;
     // Jupyter itself refuses what has no token of its page.
     let forged = fetch(&chrome, "/api/contents/x.txt", json!({"method": "DELETE"})).await;
     text(&forged, 403);
     door.is_one_of_two_apps(&chrome, "jupyter", &door.ada).await;
+    door.log_in_on_the_way(&chrome, "jupyter", "/lab", &door.ada).await;
+    a_socket_is_closed_with_its_session(&door, &chrome).await;
     vec![
         Row::went("log-in on the way, the page of JupyterLab, the user's name from the headers"),
         Row::went(
             "contents created, renamed, downloaded, deleted; a kernel started, interrupted, ended; a rule for a group",
+        ),
+        Row::went(
+            "a cell of a notebook computes 1+1 in the page; a websocket to a kernel gets 1008 when the session ends",
         ),
         Row::went("home page with both apps; the log-out at the portal closes both, also to an open page"),
     ]
@@ -74,18 +81,4 @@ async fn kernels_start_and_end(chrome: &Chrome) {
     let kernel = start_kernel(chrome).await;
     text(&api(chrome, "POST", &format!("/api/kernels/{kernel}/interrupt"), None).await, 204);
     text(&api(chrome, "DELETE", &format!("/api/kernels/{kernel}"), None).await, 204);
-}
-
-async fn start_kernel(chrome: &Chrome) -> String {
-    let started = api(chrome, "POST", "/api/kernels", Some(json!({"name": "python3"}))).await;
-    let kernel: Value = serde_json::from_str(text(&started, 201)).expect("JSON");
-    kernel["id"].as_str().expect("its id").to_owned()
-}
-
-/// A request as Jupyter's own pages send it, with the token of their cookie.
-async fn api(chrome: &Chrome, method: &str, path: &str, body: Option<Value>) -> Value {
-    let token = chrome.run("return /_xsrf=([^;]*)/.exec(document.cookie)?.[1] ?? '';", vec![]).await;
-    let headers = json!({"X-XSRFToken": token, "Content-Type": "application/json"});
-    let body = body.map(|body| body.to_string());
-    fetch(chrome, path, json!({"method": method, "headers": headers, "body": body})).await
 }

@@ -6,6 +6,7 @@ mod django;
 mod front_door;
 mod idle;
 mod jupyter;
+mod kernel;
 mod load;
 mod memory;
 mod program;

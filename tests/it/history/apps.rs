@@ -17,6 +17,7 @@ use super::record::{Done, Ended, KeyId, Saw, Span};
 use super::wire::{Ask, Reply, Wire};
 use crate::support::process::{DataDir, Latchkey};
 use crate::support::upstream::{After, Upstream};
+use crate::support::websocket::WebSocket;
 
 /// App keys that an actor keeps and tries again, ended or not.
 const KEPT: usize = 6;
@@ -58,8 +59,12 @@ impl AppSite {
     /// `url` knows it then.
     async fn new(url: &str, wire: &Wire) -> Self {
         let host = "wiki.localhost:8080";
-        // Tells each user as whom they are served.
+        // Tells each user as whom they are served, and sends the messages of websockets back.
         let upstream = Upstream::scripted(|request, stream| {
+            if request.values("upgrade") == ["websocket"] {
+                WebSocket::accept(request, stream, "").echo();
+                return After::Close;
+            }
             let body = greeting(request.values("remote-user").first().copied().unwrap_or_default());
             let length = body.len();
             let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
@@ -100,17 +105,21 @@ impl AppSite {
         self.posts.borrow().iter().filter(|post| post.status == Some(200)).count()
     }
 
-    /// Whether the owner of the portal's cookie can enter the app and gets its page, with every request at `origin`.
-    pub async fn lets_in(&self, world: &World, origin: &str, portal: &str) -> bool {
+    /// Enters the app with a cookie of the portal, with every request at `origin`; returns the cookie of the app.
+    pub async fn enter(&self, world: &World, origin: &str, portal: &str) -> Option<String> {
         let begun = world.ask_app(self, origin, "/.latchkey/in?to=%2F", "").await;
-        let (Some(go), Some(state)) = (begun.next_path(), begun.cookie("latchkey-state")) else {
-            return false;
-        };
+        let (go, state) = (begun.next_path()?, begun.cookie("latchkey-state")?);
         let asked = world.wire.get(&format!("{origin}{go}"), portal).await;
-        let Some(enter) = asked.next_path() else { return false };
-        let entered = world.ask_app(self, origin, &enter, &state).await;
-        let Some(cookie) = entered.cookie("latchkey-app") else { return false };
-        world.ask_app(self, origin, "/", &cookie).await.status == Some(200)
+        let entered = world.ask_app(self, origin, &asked.next_path()?, &state).await;
+        entered.cookie("latchkey-app")
+    }
+
+    /// Whether the owner of the portal's cookie can enter the app and gets its page.
+    pub async fn lets_in(&self, world: &World, origin: &str, portal: &str) -> bool {
+        match self.enter(world, origin, portal).await {
+            Some(cookie) => world.ask_app(self, origin, "/", &cookie).await.status == Some(200),
+            None => false,
+        }
     }
 }
 

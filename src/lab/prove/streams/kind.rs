@@ -11,7 +11,7 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    pub const ALL: [Self; 2] = [Self::Events, Self::Download];
+    pub const ALL: [Self; 3] = [Self::Events, Self::Download, Self::Websocket];
 
     /// Where the app has it.
     pub(super) fn path(self) -> &'static str {

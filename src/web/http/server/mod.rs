@@ -107,9 +107,10 @@ where
             }
         });
         let for_upgrades = Rc::clone(&front);
-        let upgrades = apply_fn_factory(app.clone(), move |(request, frames): UpgradeRequest, app: &Rc<_>| {
-            upgrade::serve(frames, answer(request, Rc::clone(app), Rc::clone(&for_upgrades)))
-        });
+        let upgrades =
+            apply_fn_factory(app.clone(), move |(request, frames): UpgradeRequest, app: &Rc<_>| {
+                upgrade::serve(frames, answer(request, Rc::clone(app), Rc::clone(&for_upgrades)))
+            });
         let requests = apply_fn_factory(app, move |request: Request, app: &Rc<_>| {
             answer(request, Rc::clone(app), Rc::clone(&front))
         });
