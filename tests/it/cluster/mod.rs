@@ -38,7 +38,7 @@ async fn a_rolling_restart_behind_a_proxy_fails_no_request_and_logs_no_user_out(
     })
     .await;
     play.look_again(&fleet).await;
-    let row = play.judge(&fleet, "rolling restart", Demand::Everything);
+    let row = play.judge(&fleet, "rolling restart", Demand::Everything).await;
     assert!(row.misses.is_empty(), "{:#?}", row.misses);
 }
 
@@ -52,7 +52,7 @@ async fn everything_operators_do() {
     let mut play =
         Play::watch(&mut fleet, seed, "roll", false, async |fleet, _| fleet.roll(|same| same).await).await;
     play.look_again(&fleet).await;
-    table.0.push(play.judge(&fleet, "rolling restart, drained at the proxy first", Demand::Everything));
+    table.0.push(play.judge(&fleet, "rolling restart, drained at the proxy first", Demand::Everything).await);
 
     let told = RefCell::default();
     let mut play = Play::watch(&mut fleet, seed, "untold", false, async |fleet, world| {
@@ -60,7 +60,7 @@ async fn everything_operators_do() {
     })
     .await;
     play.look_again(&fleet).await;
-    let mut row = play.judge(&fleet, "rolling restart, SIGTERM only", Demand::Sessions);
+    let mut row = play.judge(&fleet, "rolling restart, SIGTERM only", Demand::Sessions).await;
     let told: Told = told.into_inner();
     row.load.push_str(&format!(", {told}"));
     row.misses.extend(told.misses);
@@ -69,7 +69,7 @@ async fn everything_operators_do() {
     let mut play =
         Play::watch(&mut fleet, seed, "crash", false, async |fleet, _| fleet.crash_in_turn().await).await;
     play.look_again(&fleet).await;
-    table.0.push(play.judge(&fleet, "each killed (SIGKILL) and started again", Demand::Sessions));
+    table.0.push(play.judge(&fleet, "each killed (SIGKILL) and started again", Demand::Sessions).await);
 
     let asked = Cell::new((0, 0));
     let mut play = Play::watch(&mut fleet, seed, "revoke", true, async |fleet, world| {
@@ -77,7 +77,7 @@ async fn everything_operators_do() {
     })
     .await;
     play.look_again(&fleet).await;
-    let mut row = play.judge(&fleet, "revoked at one, asked at all", Demand::Everything);
+    let mut row = play.judge(&fleet, "revoked at one, asked at all", Demand::Everything).await;
     let (asked, served) = asked.get();
     row.load.push_str(&format!("; {asked} requests to the app after the answer, {served} served"));
     if asked < 30 || served > 0 {
@@ -115,7 +115,7 @@ async fn change_the_secret(fleet: &mut Fleet, table: &mut Table, seed: u64) {
     let again = play.world.signed_anew.get();
     fleet.roll(|program| with_secrets(NEW, "")(program)).await;
     play.look_again(fleet).await;
-    let mut row = play.judge(fleet, "secret changed in three rolls", Demand::Everything);
+    let mut row = play.judge(fleet, "secret changed in three rolls", Demand::Everything).await;
     if again < 20 {
         row.misses.push("hardly a cookie was signed anew".into());
     }
@@ -139,7 +139,7 @@ async fn upgrade(fleet: &mut Fleet, table: &mut Table, seed: u64, old: &Path) {
     })
     .await;
     play.look_again(fleet).await;
-    table.0.push(play.judge(fleet, "upgrade, two versions side by side", Demand::Everything));
+    table.0.push(play.judge(fleet, "upgrade, two versions side by side", Demand::Everything).await);
     let mut play = Play::watch(fleet, seed, "back", false, async |fleet, world| {
         if !old_knows_apps {
             fleet.serve_apps(false).await;
@@ -150,12 +150,12 @@ async fn upgrade(fleet: &mut Fleet, table: &mut Table, seed: u64, old: &Path) {
     .await;
     if old_knows_apps {
         play.look_again(fleet).await;
-        table.0.push(play.judge(fleet, "rolled back on the new schema", Demand::Everything));
+        table.0.push(play.judge(fleet, "rolled back on the new schema", Demand::Everything).await);
         return;
     }
     play.look_at_portal_again(fleet).await;
     let what = "rolled back on the new schema, to a version without apps";
-    table.0.push(play.judge(fleet, what, Demand::Portal));
+    table.0.push(play.judge(fleet, what, Demand::Portal).await);
     let mut play = Play::watch(fleet, seed, "again", false, async |fleet, _| {
         fleet.roll(|program| new.version_of(program)).await;
         fleet.serve_apps(true).await;
@@ -163,5 +163,5 @@ async fn upgrade(fleet: &mut Fleet, table: &mut Table, seed: u64, old: &Path) {
     })
     .await;
     play.look_again(fleet).await;
-    table.0.push(play.judge(fleet, "upgraded again; then the app is served again", Demand::Portal));
+    table.0.push(play.judge(fleet, "upgraded again; then the app is served again", Demand::Portal).await);
 }

@@ -103,7 +103,7 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
     .await;
     world.over.set(true);
     join_all(lives).await;
-    world.compare_with_app();
+    world.compare_with_app().await;
     let ends = name_the_revoked(&world, &db.url());
     world.history.borrow_mut().ends.extend(ends);
     let summary = Summary::of(0, &world, std::collections::BTreeMap::new());

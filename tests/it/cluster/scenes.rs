@@ -85,8 +85,8 @@ impl Play {
         }
     }
 
-    pub fn judge(self, fleet: &Fleet, what: &str, demand: Demand) -> Row {
-        self.world.compare_with_app();
+    pub async fn judge(self, fleet: &Fleet, what: &str, demand: Demand) -> Row {
+        self.world.compare_with_app().await;
         let ends = name_the_revoked(&self.world, &fleet.url);
         self.world.history.borrow_mut().ends.extend(ends);
         let summary = Summary::of(self.seed, &self.world, std::collections::BTreeMap::new());

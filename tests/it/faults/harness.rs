@@ -196,7 +196,7 @@ impl Harness {
                 self.world.look_at_app(key, origin).await;
             }
         }
-        self.world.compare_with_app();
+        self.world.compare_with_app().await;
         let mut outcome = Outcome { recovered_in, ..Outcome::default() }.named(fault);
         let ends = name_the_revoked(&self.world, &self.url);
         self.world.history.borrow_mut().ends.extend(ends);

@@ -290,8 +290,10 @@ async fn a_change_of_the_app_ends_no_handoff_in_flight_unless_its_address_is_gon
     let app = TestApp::spawn();
     let wiki = wiki(&app).await;
     let ada = app.ada().await;
-    let extra = |text: &str| AppOrigin::parse(text).unwrap();
     type Change = dyn Fn(&mut App);
+    fn extra(text: &str) -> AppOrigin {
+        AppOrigin::parse(text).unwrap()
+    }
     let changes: [(&str, &Change); 6] = [
         ("the name", &|app| app.name = "Renamed".into()),
         ("rules", &|app| app.rules.push(Rule::everywhere(Access::Open))),

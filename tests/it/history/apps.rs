@@ -1,14 +1,21 @@
 //! The app behind the simulated instances: actors enter it with their session of the portal, use the app key, send forms
 //! and leave. The app key is one more key of the session, and the checker applies the same contract to it. What the app
 //! received is compared with what its users were answered.
+//!
+//! Actors also open event streams of the app. Each event holds the time when the app wrote it, and counts as a request
+//! that began then: an event that the app wrote after the answer to a revocation must not arrive.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write as _;
+use std::net::TcpStream;
 use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
 
-use actix_web::rt::task;
+use actix_web::rt::spawn;
+use actix_web::rt::task::{self, JoinHandle};
 use diesel::connection::SimpleConnection as _;
 use latchkey::db::migrations;
 
@@ -18,6 +25,9 @@ use super::wire::{Ask, Reply, Wire};
 use crate::support::process::{DataDir, Latchkey};
 use crate::support::upstream::{After, Upstream};
 use crate::support::websocket::WebSocket;
+
+/// Microseconds for which an event stream is open.
+const WATCHED_FOR: u64 = 1_500_000;
 
 /// App keys that an actor keeps and tries again, ended or not.
 const KEPT: usize = 6;
@@ -35,6 +45,10 @@ pub struct AppSite {
     pub upstream: Upstream,
     /// Pages that visitors got.
     pub opened: Cell<usize>,
+    /// Events that arrived.
+    pub events: Cell<usize>,
+    /// Those that are still open.
+    streams: RefCell<Vec<JoinHandle<()>>>,
     posts: RefCell<Vec<AppPost>>,
 }
 
@@ -55,12 +69,19 @@ struct AppPost {
 impl AppSite {
     pub const OPEN: &'static str = "/open";
 
+    const EVENTS: &'static str = "/events";
+
     /// Registers the app as an operator does, in place of that of an earlier world. Every instance on the database at
     /// `url` knows it then.
     async fn new(url: &str, wire: &Wire) -> Self {
         let host = "wiki.localhost:8080";
         // Tells each user as whom they are served, and sends the messages of websockets back.
-        let upstream = Upstream::scripted(|request, stream| {
+        let clock = wire.clock();
+        let upstream = Upstream::scripted(move |request, stream| {
+            if request.target() == Self::EVENTS {
+                send_events(stream, &clock);
+                return After::Close;
+            }
             if request.values("upgrade") == ["websocket"] {
                 WebSocket::accept(request, stream, "").echo();
                 return After::Close;
@@ -92,6 +113,8 @@ impl AppSite {
             wire: wire.counting_apart(),
             upstream,
             opened: Cell::new(0),
+            events: Cell::new(0),
+            streams: RefCell::default(),
             posts: RefCell::default(),
         }
     }
@@ -120,6 +143,15 @@ impl AppSite {
             Some(cookie) => world.ask_app(self, origin, "/", &cookie).await.status == Some(200),
             None => false,
         }
+    }
+}
+
+/// An event every 20 ms, until the connection ends.
+fn send_events(stream: &mut TcpStream, clock: &impl Fn() -> u64) {
+    let mut written = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n");
+    while written.is_ok() {
+        written = stream.write_all(format!("data: {}\n\n", clock()).as_bytes());
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -166,7 +198,7 @@ impl Actor {
     /// opens a page as a visitor.
     pub async fn use_app(&mut self) {
         let (kept, newest) = (self.apps.len(), self.rng.below(2) == 0);
-        let (what, origin) = (self.rng.below(8), self.anywhere());
+        let (what, origin) = (self.rng.below(9), self.anywhere());
         if what == 0 {
             return self.world.visit_app(&origin).await;
         }
@@ -175,6 +207,8 @@ impl Actor {
             let held = self.apps[at].clone();
             if what < 3 {
                 self.world.post_to_app(&held, &origin).await;
+            } else if what == 8 {
+                self.world.watch_app(&held, origin);
             } else {
                 self.world.look_at_app(&held, &origin).await;
             }
@@ -276,6 +310,47 @@ impl World {
         }
     }
 
+    /// Opens an event stream of the app for a while, and records each event as a request that was served.
+    fn watch_app(self: &Rc<Self>, held: &AppHeld, origin: String) {
+        let (world, held) = (Rc::clone(self), held.clone());
+        let Some(site) = self.app.get() else { return };
+        let watching = spawn(async move {
+            let (begun, url) = (world.wire.now(), format!("{origin}{}", AppSite::EVENTS));
+            let Some(host) = world.app.get().map(|site| site.host) else { return };
+            let Some(mut response) = world.wire.open(&url, &held.cookie, host).await else { return };
+            match response.status().as_u16() {
+                200 => {}
+                401 => return world.used(held.key, Span { begun, ended: world.wire.now() }, Saw::Out),
+                _ => return,
+            }
+            let mut text = String::new();
+            while world.wire.now() < begun + WATCHED_FOR
+                && let Ok(Some(part)) = response.chunk().await
+            {
+                text.push_str(&String::from_utf8_lossy(&part));
+                while let Some((event, rest)) = text.split_once("\n\n") {
+                    let written = event.strip_prefix("data: ").and_then(|time| time.parse().ok());
+                    let written = written.unwrap_or_else(|| panic!("the event {event:?}"));
+                    let at = Span { begun: written, ended: world.wire.now() };
+                    text = rest.to_owned();
+                    world.used(held.key, at, Saw::In(None));
+                    if let Some(site) = world.app.get() {
+                        site.events.set(site.events.get() + 1);
+                    }
+                }
+            }
+        });
+        site.streams.borrow_mut().push(watching);
+    }
+
+    /// Waits until no stream is open.
+    async fn finish_streams(&self) {
+        let streams = self.app.get().map(|site| site.streams.take());
+        for stream in streams.into_iter().flatten() {
+            stream.await.expect("no watcher panics");
+        }
+    }
+
     fn saw_in_app(&self, held: &AppHeld, reply: &Reply) -> Saw {
         if reply.status != Some(200) {
             return Saw::Nothing;
@@ -296,7 +371,8 @@ impl World {
 
     /// Compares the forms that reached the app with the answers to their senders. A form counts as served if it reached
     /// the app, whatever its sender was answered.
-    pub fn compare_with_app(&self) {
+    pub async fn compare_with_app(&self) {
+        self.finish_streams().await;
         let Some(site) = self.app.get() else { return };
         let mut arrived: HashMap<usize, Vec<String>> = HashMap::new();
         for request in site.upstream.received().iter().filter(|request| request.method() == "POST") {

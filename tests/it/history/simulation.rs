@@ -48,6 +48,8 @@ pub struct Summary {
     pub served: usize,
     /// Requests that reached the app.
     pub served_in_app: usize,
+    /// Events of streams that arrived.
+    pub events: usize,
     pub entered: usize,
     nothing: usize,
     pub log_ins: usize,
@@ -109,7 +111,7 @@ impl Simulation {
                 world.look_at_app(key, origin).await;
             }
         }
-        world.compare_with_app();
+        world.compare_with_app().await;
         let ends = name_the_revoked(&world, &url);
         world.history.borrow_mut().ends.extend(ends);
         let summary = Summary::of(seed, &world, faults.counts.clone());
@@ -225,6 +227,7 @@ impl Summary {
                 .iter()
                 .filter(|used| history.app_keys.contains_key(&used.key) && matches!(used.saw, Saw::In(_)))
                 .count(),
+            events: world.app.get().map_or(0, |site| site.events.get()),
             entered: history.app_keys.len(),
             served: saw(|saw| matches!(saw, Saw::In(_))),
             nothing: saw(|saw| *saw == Saw::Nothing),
@@ -254,7 +257,11 @@ impl fmt::Display for Summary {
             "{} requests with a key: {} served, {} without an answer; {} log-ins, {} writes",
             self.requests, self.served, self.nothing, self.log_ins, self.writes
         )?;
-        writeln!(f, "{} entries into the app, which served {} of these", self.entered, self.served_in_app)?;
+        writeln!(
+            f,
+            "{} entries into the app, which served {} of these, {} of them as events of a stream",
+            self.entered, self.served_in_app, self.events
+        )?;
         writeln!(
             f,
             "{} revocations and rotations answered, the slowest after {:?}; {} of unknown outcome",

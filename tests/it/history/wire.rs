@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::{
     ACCEPT, CONNECTION, COOKIE, HOST, LOCATION, ORIGIN, REFRESH, RETRY_AFTER, SET_COOKIE, USER_AGENT,
 };
-use reqwest::{Client, Method, redirect};
+use reqwest::{Client, Method, Response, redirect};
 
 use super::record::{Done, Span};
 
@@ -110,7 +110,19 @@ impl Wire {
     }
 
     pub fn now(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_micros()).expect("a short run")
+        self.clock()()
+    }
+
+    /// The same clock, for the threads of an app.
+    pub fn clock(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let begun = self.begun;
+        move || u64::try_from(begun.elapsed().as_micros()).expect("a short run")
+    }
+
+    /// The response to a request for a page of `host`, whose body is still arriving.
+    pub async fn open(&self, url: &str, cookies: &str, host: &str) -> Option<Response> {
+        let request = self.client.get(url).header(COOKIE, cookies).header(HOST, host);
+        request.header(USER_AGENT, "soak").send().await.ok()
     }
 
     pub async fn get(&self, url: &str, cookies: &str) -> Reply {
