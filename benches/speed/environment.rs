@@ -20,6 +20,8 @@ use nix::unistd::Pid;
 use uuid::Uuid;
 
 pub const PRODUCTION: HashCost = HashCost { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 };
+/// The secret of every measured program.
+pub const SECRET: &str = "only-for-measuring-0123456789-abcdefgh";
 pub const PASSWORD: &str = "poetical-science-1843";
 
 /// The browser of every client.
@@ -161,7 +163,7 @@ fn configure(command: &mut Command, environment: &Environment, origin: &str) {
     command
         .current_dir(&environment.dir)
         .env("DATABASE_URL", &environment.url)
-        .env("LATCHKEY__SECRET", "only-for-measuring-0123456789-abcdefgh")
+        .env("LATCHKEY__SECRET", SECRET)
         .env("LATCHKEY__SERVER__PUBLIC_URL", origin)
         .env("LATCHKEY__SERVER__BIND", "127.0.0.1");
 }
@@ -177,6 +179,10 @@ impl RunningServer {
         self.child.id()
     }
 
+    pub fn port(&self) -> u16 {
+        self.origin.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
+    }
+
     /// The CPU seconds of the program so far.
     pub fn cpu(&self) -> f64 {
         cpu_of(self.pid())
@@ -190,11 +196,15 @@ impl RunningServer {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Waits until the program is ready, logs in with the form, and returns the cookie.
-    pub async fn log_in(&self, client: &reqwest::Client, email: &str) -> String {
+    pub async fn wait_until_ready(&self, client: &reqwest::Client) {
         while !client.get(format!("{}/readyz", self.origin)).send().await.unwrap().status().is_success() {
             actix_web::rt::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Waits until the program is ready, logs in with the form, and returns the cookie.
+    pub async fn log_in(&self, client: &reqwest::Client, email: &str) -> String {
+        self.wait_until_ready(client).await;
         let form = Form::open(client, &self.origin).await;
         let answer = form.send(client, email).await;
         cookie(&answer, "latchkey").expect("a key")
@@ -273,6 +283,14 @@ fn cpu_of(pid: u32) -> f64 {
     let after_name = stat.rsplit(')').next().unwrap_or_default();
     let ticks = after_name.split_whitespace().skip(11).take(2);
     ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+/// The resident memory of a process in bytes.
+pub fn resident(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    line.split_whitespace().next().and_then(|kilobytes| kilobytes.parse::<f64>().ok()).expect("a number")
+        * 1024.0
 }
 
 impl Drop for Program {

@@ -1,17 +1,16 @@
 //! Compares Latchkey as a proxy that checks the session with proxies that check nothing, and with nginx that asks a
 //! static page. Each proxy runs on one core; wrk, the upstream and the database run on the other. The measure is CPU
-//! time, because the other core is busy as well.
+//! time, because the other core is busy as well. `front/streams.rs` measures streams.
 
 mod enter;
 mod proxies;
+mod streams;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use actix_web::rt::System;
-
-use super::environment::{Environment, client, pin_self};
+use super::environment::{Environment, pin_self};
 use super::pages::wrk_with;
 use super::report::Report;
 
@@ -39,23 +38,24 @@ const CPU: &str = "µs CPU/request";
 const CPU_OF_GIGABYTE: &str = "s CPU/GB";
 
 pub fn measure(report: &mut Report) {
+    proxied(report);
+    streams::measure(report);
+}
+
+/// Requests and a download, through each proxy in turn.
+fn proxied(report: &mut Report) {
     let environment = Environment::new();
     environment.insert_other_sessions(10_000);
     environment.pin_database("1");
     pin_self("1");
     let upstream = proxies::upstream(environment.dir());
     let served = environment.serve(Some("0"));
-    let app = enter::register(&environment, &served, upstream.port);
-    let key = System::new().block_on(async {
-        environment.create_user("ada@example.org").await;
-        let portal = served.log_in(&client(), "ada@example.org").await;
-        enter::enter(&app, &portal).await
-    });
+    let [app] = enter::enter_as_ada(&environment, &served, [("bench", upstream.port)]);
     let guarded = Measured {
         name: "Latchkey, guarded",
         key: None,
-        port: app.port,
-        headers: headers(&app.host, &key),
+        port: served.port(),
+        headers: headers(&app.host, &app.key),
         cpu: Box::new(|| served.cpu()),
     };
     let others = proxies::all(environment.dir(), upstream.port);
@@ -64,7 +64,7 @@ pub fn measure(report: &mut Report) {
         name: proxy.name,
         key: Some(proxy.key),
         port: proxy.port,
-        headers: headers(&app.host, &key),
+        headers: headers(&app.host, &app.key),
         cpu: Box::new(|| proxy.cpu()),
     }));
     for measured in &all {

@@ -9,7 +9,7 @@ pub enum Target {
 
 use Target::{AtLeast, AtMost};
 
-const TARGETS: [(&str, Target); 24] = [
+const TARGETS: [(&str, Target); 30] = [
     ("guarded_vs_open", AtLeast(0.85, 0.95)),
     ("session_vs_jwt_hs256", AtLeast(1.0, 1.15)),
     ("session_vs_jwt_eddsa", AtLeast(2.0, 3.0)),
@@ -34,6 +34,12 @@ const TARGETS: [(&str, Target); 24] = [
     ("proxied_cpu_vs_traefik", AtMost(0.5, 0.38)),
     ("proxied_cpu_vs_caddy", AtMost(0.4, 0.28)),
     ("gigabyte_cpu_vs_nginx", AtMost(0.8, 0.45)),
+    ("stream_end_loaded_p99_ms", AtMost(5.0, 2.0)),
+    ("stream_end_three_p99_ms", AtMost(20.0, 5.0)),
+    ("streams_alive_after_revocation", AtMost(0.0, 0.0)),
+    ("bytes_per_idle_event_stream", AtMost(20_480.0, 10_240.0)),
+    ("bytes_per_idle_tunnel", AtMost(4096.0, 2048.0)),
+    ("p99_beside_idle_streams", AtMost(1.3, 1.1)),
 ];
 
 impl Target {

@@ -12,6 +12,9 @@
  * session, which its lookup takes from the cache of sessions or reads. The record is both rows, so the version of an entry is the
  * older of the two; ending a key is a revocation, too.
  *
+ * With STREAMS, one response lasts: it is marked by each change, looked up again, and written while it is not marked and
+ * the instance is trusted. Each piece is written with the version that the last lookup found.
+ *
  * What is not bounded:
  * - Delay. Any step may come arbitrarily late. A paused process (SIGSTOP) is one that makes no step while the others
  *   and the clocks do. A slow network, a notification under way and a dead connection that is not noticed look the same.
@@ -23,7 +26,7 @@
  *   marked or deleted row. A third should find no other state; `bin/model --deep` tries.
  *   A revoker belongs to no instance: it may run on any, also on one that is not here, with or without a working
  *   listener, and it may stop for ever after any step (crashed).
- *   With KEYS one is enough: what the second finds is the table of listeners, which has nothing to do with keys.
+ *   With KEYS or STREAMS one is enough: what the second finds is the table of listeners, which has nothing to do with keys.
  * - INSTANCES. The watched request is on one of them, WATCHED. All that another one does to it is to revoke and to
  *   clean up, which is the revokers' part, and to have a row, which makes revokers wait longer. So other instances
  *   have a listener here, but no cache.
@@ -76,6 +79,13 @@
 #define KEY_GENERATION_AFTER       26 /* a lookup of a key notes the generation after it took the session */
 #define KEYS_KEPT                  27 /* a listener restarts and trusts the keys it had */
 
+/* Each of these breaks a rule for streams. */
+#define STREAM_GENERATION_AFTER    28 /* a stream's lookup notes the generation after it has found the record */
+#define STREAM_MARKED_FIRST        29 /* an invalidation marks the stream, then evicts from the cache */
+#define STREAM_KEPT                30 /* a listener restarts and does not mark the stream */
+#define STREAM_WRITES_UNTRUSTED    31 /* a stream is written although the instance is not trusted */
+#define STREAM_NOT_WAITED_FOR      32 /* marking does not wait for a write that has begun */
+
 /* Each of these must be possible, or the model would prove nothing. Here "caught" means that it happens. */
 #define WITNESS_HIT               101 /* a request is served from the cache */
 #define WITNESS_NEW_HIT           102 /* the same after the last revocation was answered, with the newest version */
@@ -83,6 +93,7 @@
 #define WITNESS_TIMED_OUT         104 /* a revocation is answered although an instance never acknowledged it */
 #define WITNESS_BACK              105 /* after a row was deleted its instance is trusted again */
 #define WITNESS_KEY_HIT           106 /* a request with a scoped key is served from memory, with the newest version */
+#define WITNESS_STREAM            107 /* a stream is written after the last revocation was answered */
 
 #ifndef MUTANT
 #define MUTANT 0
@@ -90,6 +101,9 @@
 #define mutant(name) (MUTANT == name)
 #ifndef KEYS
 #define KEYS ((MUTANT >= KEYS_EVICTED_FIRST && MUTANT <= KEYS_KEPT) || mutant(WITNESS_KEY_HIT))
+#endif
+#ifndef STREAMS
+#define STREAMS ((MUTANT >= STREAM_GENERATION_AFTER && MUTANT <= STREAM_NOT_WAITED_FOR) || mutant(WITNESS_STREAM))
 #endif
 #define never_if(name, what) assert(MUTANT != name || !(what))
 
@@ -128,6 +142,12 @@ byte found;                     /* what its SELECT saw */
 byte keys;                      /* the version in the cache of scoped keys, or NOTHING */
 byte noted_key;                 /* as `noted`, for the lookup of a key */
 byte found_key;                 /* the version of what it has so far */
+
+byte stream;                    /* the version that the stream's last lookup found, or NOTHING */
+bit marked = 1;                 /* whether a change was announced since, or it has just begun */
+byte noted_stream;              /* as `noted`, for the lookup of the stream */
+byte found_stream;
+byte being_written;             /* only in STREAM_NOT_WAITED_FOR */
 
 byte least;                     /* the request that is watched: what was answered when it started; 0 is no request */
 byte taken;                     /* only in CACHE_BEFORE_TRUST */
@@ -196,6 +216,18 @@ inline clear_keys(i) {
   fi
 }
 
+inline mark_stream(i) {
+  if
+  :: i == WATCHED ->
+    marked = 1;
+    if
+    :: noted_stream == CURRENT -> noted_stream = MOVED
+    :: else
+    fi
+  :: else
+  fi
+}
+
 inline applied(i) {
   heard[i]++;
   if
@@ -229,6 +261,11 @@ inline serve(what) {
   never_if(WITNESS_HIT, true);
   never_if(WITNESS_NEW_HIT, what == REVOCATIONS + 1 && answered == what);
   never_if(WITNESS_KEY_HIT, what == REVOCATIONS + 1 && answered == what)
+}
+
+inline write(what) {
+  assert(what >= answered);                                             /* the property, for streams */
+  never_if(WITNESS_STREAM, what == REVOCATIONS + 1 && answered == what)
 }
 
 inline forget_request() {
@@ -274,6 +311,9 @@ proctype Listener(byte i) {
     d_step { move_key_generation(i) }
     d_step { clear_keys(i) }
 #endif
+#if STREAMS && !mutant(STREAM_KEPT)
+    d_step { mark_stream(i) }
+#endif
 #if mutant(LISTEN_AFTER_CLEAR)
     d_step { heard[i] = queued }
 #endif
@@ -290,6 +330,16 @@ proctype Listener(byte i) {
       d_step { clear_keys(i) }
       d_step { move_generation(i) }
       d_step { clear_cache(i); applied(i) }
+#elif mutant(STREAM_MARKED_FIRST)
+        mark_stream(i)
+      }
+      d_step { move_generation(i) }
+      d_step { clear_cache(i); applied(i) }
+#elif STREAMS
+        move_generation(i)
+      }
+      d_step { clear_cache(i) }
+      d_step { mark_stream(i); applied(i) }                             /* waits for a write that has begun */
 #elif KEYS
         move_generation(i)
       }
@@ -335,6 +385,9 @@ proctype Listener(byte i) {
           noted = NONE;
           keys = NOTHING;
           noted_key = NONE;
+          stream = NOTHING;
+          marked = 1;
+          noted_stream = NONE;
           forget_request()
         :: else
         fi
@@ -402,6 +455,39 @@ proctype KeyLookup() {
       noted_key = NONE;
       found_key = NOTHING
     }
+  od
+}
+
+/* A response that lasts. It begins marked. */
+proctype Stream() {
+  do
+  :: d_step { marked -> noted_stream = CURRENT }                        /* reads its generation */
+    if
+    :: d_step { trust[WATCHED] > 0 -> found_stream = NOTHING }          /* checks the trust, */
+      d_step { found_stream = (cache != NOTHING -> cache : version) }   /* then looks into the cache, or reads */
+    :: d_step { found_stream = version }                                /* reads */
+    fi;
+#if mutant(STREAM_GENERATION_AFTER)
+    d_step { noted_stream = (noted_stream == MOVED -> CURRENT : noted_stream) }
+#endif
+    d_step {                                                            /* goes on, if nothing was announced since */
+      if
+      :: noted_stream == CURRENT ->
+        marked = 0;
+        stream = found_stream
+      :: else
+      fi;
+      noted_stream = NONE;
+      found_stream = NOTHING
+    }
+#if mutant(STREAM_NOT_WAITED_FOR)
+  :: d_step { !marked && stream != NOTHING && trust[WATCHED] > 0 -> being_written = stream }
+    d_step { write(being_written); being_written = NOTHING }
+#else
+  :: d_step { !marked && stream != NOTHING && (trust[WATCHED] > 0 || mutant(STREAM_WRITES_UNTRUSTED)) ->
+      write(stream)
+    }
+#endif
   od
 }
 
@@ -543,6 +629,9 @@ init {
     run Lookup();
 #if KEYS
     run KeyLookup();
+#endif
+#if STREAMS
+    run Stream();
 #endif
     run Requests();
     for (k : 0 .. REVOCATIONS - 1) {

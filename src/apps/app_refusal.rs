@@ -13,6 +13,10 @@ pub enum AppRefusal {
     FromFile,
     /// The app has been changed in the meantime.
     Changed,
+    /// This version does not know a value of the stored app.
+    Unreadable {
+        column: &'static str,
+    },
     SlugTaken,
     InvalidSlug,
     Name(InvalidName),

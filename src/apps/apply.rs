@@ -1,20 +1,22 @@
 //! Applies a file of apps in one transaction and with one event.
 
-use diesel::Connection as _;
 use diesel::pg::PgConnection;
 use uuid::Uuid;
 
 use crate::apps::app::App;
 use crate::apps::app_refusal::{AppRefusal, FileRefusal};
+use crate::apps::change::OtherApps;
 use crate::apps::choices::AppSource;
 use crate::apps::difference::{AppDifference, difference};
 use crate::apps::file::AppsFile;
 use crate::apps::ids::Slug;
 use crate::apps::queries;
 use crate::apps::service::Apps;
+use crate::apps::stored::StoredApps;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
-use crate::db::{Failed, Fault, Refusable as _};
+use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::identity::{Client, Email, GroupName, UserId};
+use latchkey_sessions::{PendingInvalidation, SessionTx};
 
 /// How a file is applied.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,36 +57,38 @@ impl Apps {
         client: Client,
     ) -> Result<Applied, Failed<FileRefusal>> {
         let apps = self.clone();
-        self.sessions
-            .write_or_refuse(move |tx| {
-                let Plan { applied, steps } = apps.plan(tx, &file, options.prune)?;
-                if !options.dry_run && !applied.is_empty() {
-                    write(tx, &applied, &steps, &client)?;
-                    for (before, after) in &steps {
-                        if let Some(before) = before {
-                            apps.end_keys(tx, before, after.as_ref())?;
-                        }
-                    }
-                    tx.invalidates();
-                }
-                Ok(applied)
-            })
-            .await
+        self.sessions.write_or_refuse(move |tx| apps.apply_in(tx, &file, options, &client)).await
     }
 
     /// Applies a file at the start of an instance, on the connection that holds the migration lock. Removes nothing.
+    /// The caller waits for the invalidation when the database is open.
     pub(crate) fn apply_at_start(
         &self,
         conn: &mut PgConnection,
         file: &AppsFile,
+    ) -> Result<(Applied, PendingInvalidation), Failed<FileRefusal>> {
+        let options = ApplyOptions::default();
+        self.sessions.write_on(conn, |tx| self.apply_in(tx, file, options, &Client::operator()))
+    }
+
+    fn apply_in(
+        &self,
+        tx: &mut SessionTx<'_>,
+        file: &AppsFile,
+        options: ApplyOptions,
+        client: &Client,
     ) -> Result<Applied, Failed<FileRefusal>> {
-        conn.transaction(|conn| {
-            let Plan { applied, steps } = self.plan(conn, file, false)?;
-            if !applied.is_empty() {
-                write(conn, &applied, &steps, &Client::operator())?;
+        let Plan { applied, steps } = self.plan(tx, file, options.prune)?;
+        if !options.dry_run && !applied.is_empty() {
+            write(tx, &applied, &steps, client)?;
+            for (before, after) in &steps {
+                if let Some(before) = before {
+                    self.end_keys(tx, before, after.as_ref())?;
+                }
             }
-            Ok(applied)
-        })
+            tx.invalidates();
+        }
+        Ok(applied)
     }
 
     /// Compares the file with what is stored, and refuses it as a whole if one app cannot be stored.
@@ -95,7 +99,10 @@ impl Apps {
         prune: bool,
     ) -> Result<Plan, Failed<FileRefusal>> {
         queries::lock_apps(conn)?;
-        let stored = queries::all_apps(conn)?;
+        let StoredApps { apps: stored, unreadable } = queries::stored_apps(conn)?;
+        if let Some(app) = unreadable.iter().find(|app| file.apps.contains_key(&app.slug)) {
+            return refuse(AppRefusal::Unreadable { column: app.column }.of(&app.slug));
+        }
         let groups = self.missing_groups(conn, file)?;
         let mut wanted = Vec::new();
         for (slug, entry) in &file.apps {
@@ -114,7 +121,7 @@ impl Apps {
             .partition(|app| prune && app.source == AppSource::File);
         for app in &wanted {
             let others = kept.iter().copied().chain(wanted.iter().filter(|other| other.id != app.id));
-            let others: Vec<&App> = others.collect();
+            let others = OtherApps { apps: others.collect(), unreadable: &unreadable };
             let before = stored.iter().find(|before| before.id == app.id);
             self.check(conn, app, &others, before, &groups).map_refusal(|why| why.of(app.slug.as_str()))?;
         }
@@ -156,16 +163,19 @@ fn write(
     client: &Client,
 ) -> Result<(), Fault> {
     queries::insert_groups(conn, &applied.groups)?;
-    // Delete old origins first, because the file may move an origin to another app.
-    for before in steps.iter().filter_map(|(before, _)| before.as_ref()) {
-        queries::delete_parts(conn, before.id)?;
-    }
+    // First what frees origins, because the file may move an origin to another app.
     for step in steps {
         match step {
             (Some(before), None) => queries::delete_app(conn, before.id)?,
-            (Some(_), Some(after)) => queries::update_app(conn, after)?,
+            (Some(before), Some(after)) => queries::delete_lost_origins(conn, before, after)?,
+            (None, _) => {}
+        }
+    }
+    for step in steps {
+        match step {
+            (Some(before), Some(after)) => queries::update_app(conn, before, after)?,
             (None, Some(after)) => queries::insert_app(conn, after)?,
-            (None, None) => {}
+            (_, None) => {}
         }
     }
     let groups = applied.groups.iter().map(ToString::to_string).collect();

@@ -13,7 +13,8 @@ use crate::apps::ids::AppId;
 use crate::apps::queries;
 use crate::apps::rule::{Access, Rule};
 use crate::apps::service::Apps;
-use crate::audit::{AuditAction, EventDetail, NewEvent};
+use crate::apps::stored::UnreadableApp;
+use crate::audit::{AppChange, AuditAction, EventDetail, NewEvent};
 use crate::config::UpstreamsFrom;
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, GroupName, UserId};
@@ -31,11 +32,12 @@ impl Apps {
         self.sessions
             .write_or_refuse(move |tx| {
                 queries::lock_apps(tx)?;
-                let others = queries::all_apps(tx)?;
+                let stored = queries::stored_apps(tx)?;
                 if app.upstream.is_some() && !apps.may_set_upstreams(actor) {
                     return refuse(AppRefusal::UpstreamNotAllowed);
                 }
-                apps.check(tx, &app, &others.iter().collect::<Vec<_>>(), None, &[])?;
+                let others = OtherApps { apps: stored.apps.iter().collect(), unreadable: &stored.unreadable };
+                apps.check(tx, &app, &others, None, &[])?;
                 queries::insert_app(tx, &app)?;
                 tx.invalidates();
                 Ok(record(tx, AuditAction::AppAdded, None, Some(&app), actor, &client)?)
@@ -56,11 +58,11 @@ impl Apps {
         self.sessions
             .write_or_refuse(move |tx| {
                 queries::lock_apps(tx)?;
-                let mut others = queries::all_apps(tx)?;
-                let Some(at) = others.iter().position(|app| app.id == before.id) else {
+                let mut all = queries::stored_apps(tx)?;
+                let Some(at) = all.apps.iter().position(|app| app.id == before.id) else {
                     return refuse(AppRefusal::NoSuchApp);
                 };
-                let stored = others.swap_remove(at);
+                let stored = all.apps.swap_remove(at);
                 if stored.source == AppSource::File && actor.is_some() {
                     return refuse(AppRefusal::FromFile);
                 }
@@ -73,9 +75,10 @@ impl Apps {
                 if after == before {
                     return Ok(());
                 }
-                apps.check(tx, &after, &others.iter().collect::<Vec<_>>(), Some(&before), &[])?;
-                queries::delete_parts(tx, after.id)?;
-                queries::update_app(tx, &after)?;
+                let others = OtherApps { apps: all.apps.iter().collect(), unreadable: &all.unreadable };
+                apps.check(tx, &after, &others, Some(&before), &[])?;
+                queries::delete_lost_origins(tx, &before, &after)?;
+                queries::update_app(tx, &before, &after)?;
                 apps.end_keys(tx, &before, Some(&after))?;
                 tx.invalidates();
                 Ok(record(tx, AuditAction::AppChanged, Some(&before), Some(&after), actor, &client)?)
@@ -93,8 +96,11 @@ impl Apps {
         self.sessions
             .write_or_refuse(move |tx| {
                 queries::lock_apps(tx)?;
-                let stored = queries::all_apps(tx)?;
-                let Some(app) = stored.iter().find(|app| app.id == id) else {
+                let stored = queries::stored_apps(tx)?;
+                if let Some(app) = stored.unreadable.iter().find(|app| app.id == id) {
+                    return apps.remove_unreadable(tx, app, actor, &client);
+                }
+                let Some(app) = stored.apps.iter().find(|app| app.id == id) else {
                     return refuse(AppRefusal::NoSuchApp);
                 };
                 if app.source == AppSource::File && actor.is_some() {
@@ -106,6 +112,26 @@ impl Apps {
                 Ok(record(tx, AuditAction::AppRemoved, Some(app), None, actor, &client)?)
             })
             .await
+    }
+
+    /// Only for the operator: whether the app comes from a file may be what cannot be read.
+    fn remove_unreadable(
+        &self,
+        tx: &mut SessionTx<'_>,
+        app: &UnreadableApp,
+        actor: Option<UserId>,
+        client: &Client,
+    ) -> Result<(), Failed<AppRefusal>> {
+        if actor.is_some() {
+            return refuse(AppRefusal::Unreadable { column: app.column });
+        }
+        queries::delete_app(tx, app.id)?;
+        self.sessions.end_scoped_keys_of_scope(tx, app.id.0)?;
+        tx.invalidates();
+        let change = AppChange { app: app.slug.clone(), changes: Vec::new() };
+        Ok(NewEvent::by_administration(AuditAction::AppRemoved, actor, client)
+            .data(&EventDetail::AppChanged(change))
+            .write(tx)?)
     }
 
     /// Latchkey sends requests to an upstream from inside the operator's network, so pages may set one only if the
@@ -122,11 +148,11 @@ impl Apps {
         &self,
         conn: &mut PgConnection,
         app: &App,
-        others: &[&App],
+        others: &OtherApps<'_>,
         before: Option<&App>,
         added: &[GroupName],
     ) -> Result<(), Failed<AppRefusal>> {
-        check(app, &self.portal, others).map_err(Failed::Refused)?;
+        check(app, &self.portal, &others.apps, others.unreadable).map_err(Failed::Refused)?;
         let names: BTreeSet<&GroupName> = app.rules.iter().flat_map(|rule| rule.access.groups()).collect();
         let names: Vec<&GroupName> = names.into_iter().collect();
         let existing = queries::existing_groups(conn, &names)?;
@@ -166,6 +192,12 @@ impl Apps {
         }
         Ok(())
     }
+}
+
+/// The apps beside which an app is stored.
+pub(super) struct OtherApps<'a> {
+    pub apps: Vec<&'a App>,
+    pub unreadable: &'a [UnreadableApp],
 }
 
 /// The users that the rules name.

@@ -3,18 +3,26 @@
 use crate::apps::app::App;
 use crate::apps::app_refusal::{AppRefusal, RuleRefusal};
 use crate::apps::choices::{AppMode, RequiredFactor};
+use crate::apps::origin::AppOrigin;
 use crate::apps::ours::Portal;
 use crate::apps::rule::{Access, Rule};
+use crate::apps::stored::UnreadableApp;
 use crate::config::AppBounds;
 use crate::identity::Name;
 
 /// Checks an app against the portal and all other apps.
-pub(super) fn check(app: &App, portal: &Portal, others: &[&App]) -> Result<(), AppRefusal> {
+pub(super) fn check(
+    app: &App,
+    portal: &Portal,
+    others: &[&App],
+    unreadable: &[UnreadableApp],
+) -> Result<(), AppRefusal> {
     Name::parse(&app.name).map_err(AppRefusal::Name)?;
-    if others.iter().any(|other| other.slug == app.slug) {
+    let slugs = others.iter().map(|other| other.slug.as_str());
+    if slugs.chain(unreadable.iter().map(|other| &*other.slug)).any(|slug| slug == app.slug.as_str()) {
         return Err(AppRefusal::SlugTaken);
     }
-    check_origins(app, portal, others)?;
+    check_origins(app, portal, others, unreadable)?;
     check_upstream(app, portal, others)?;
     if app.header_names.has_duplicate() {
         return Err(AppRefusal::DuplicateHeader);
@@ -29,7 +37,12 @@ pub(super) fn check(app: &App, portal: &Portal, others: &[&App]) -> Result<(), A
     app.rules.iter().enumerate().try_for_each(|(at, rule)| check_rule(rule).map_err(|why| why.at(at)))
 }
 
-fn check_origins(app: &App, portal: &Portal, others: &[&App]) -> Result<(), AppRefusal> {
+fn check_origins(
+    app: &App,
+    portal: &Portal,
+    others: &[&App],
+    unreadable: &[UnreadableApp],
+) -> Result<(), AppRefusal> {
     if app.origins.is_empty() {
         return Err(AppRefusal::NoOrigin);
     }
@@ -40,8 +53,9 @@ fn check_origins(app: &App, portal: &Portal, others: &[&App]) -> Result<(), AppR
         if app.origins[..at].iter().any(|earlier| earlier.host() == origin.host()) {
             return Err(AppRefusal::SameHost(origin.clone()));
         }
-        let taken = others.iter().flat_map(|other| &other.origins);
-        if taken.into_iter().any(|other| other.host() == origin.host()) {
+        let taken = others.iter().flat_map(|other| &other.origins).map(AppOrigin::host);
+        let also_taken = unreadable.iter().flat_map(|other| &other.hosts).map(String::as_str);
+        if taken.chain(also_taken).any(|host| host == origin.host()) {
             return Err(AppRefusal::OriginTaken(origin.clone()));
         }
     }

@@ -74,13 +74,12 @@ impl Apps {
         self.sessions
             .write_or_refuse(move |tx| {
                 let code_hash = secret::sha256(attempt.code.as_bytes());
+                // The app first: a change of it locks its row before the entries that it deletes.
+                let is_enabled = queries::handoffs::lock_enabled(tx, attempt.app.0)?;
                 let taken = queries::handoffs::take(tx, &code_hash)?;
-                let Some(entry) = taken.filter(|entry| entry.is_for(&attempt)) else {
+                let Some(entry) = taken.filter(|entry| is_enabled && entry.is_for(&attempt)) else {
                     return refuse(HandoffRefusal);
                 };
-                if !queries::handoffs::lock_enabled(tx, entry.app)? {
-                    return refuse(HandoffRefusal);
-                }
                 let session = Handle(entry.session);
                 // The session may have ended since the entry was created.
                 let key = store.open_scoped_key(tx, session, entry.app, &entry.origin, entry.proved_at)?;

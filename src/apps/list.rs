@@ -9,6 +9,7 @@ use crate::apps::origin::AppOrigin;
 use crate::apps::queries;
 use crate::apps::rule::{Access, Rule};
 use crate::apps::service::Apps;
+use crate::apps::stored::StoredApps;
 use crate::config::{RegistrationMode, UpstreamsFrom};
 use crate::db::Fault;
 use crate::identity::{self, Email, User, UserId};
@@ -16,7 +17,12 @@ use crate::identity::{self, Email, User, UserId};
 impl Apps {
     /// All apps by slug, disabled ones too, as they are stored now.
     pub async fn list(&self) -> Result<Vec<App>, Fault> {
-        self.db.read(queries::all_apps).await
+        Ok(self.stored().await?.apps)
+    }
+
+    /// The same, with those that this version cannot read.
+    pub async fn stored(&self) -> Result<StoredApps, Fault> {
+        self.db.read(queries::stored_apps).await
     }
 
     pub async fn find(&self, slug: &str) -> Result<Option<App>, Fault> {

@@ -32,6 +32,7 @@ mod rule_entry;
 mod service;
 mod snapshot;
 mod snapshots;
+mod stored;
 mod upstream;
 mod user_lookup;
 
@@ -56,6 +57,7 @@ pub use request::{AccessRequest, RequestHeaders, RequestKind, is_safe};
 pub use rule::{Access, AccessList, PathMatch, Rule, RuleScope};
 pub use rule_entry::RuleEntry;
 pub use service::Apps;
-pub use snapshot::AppSnapshot;
+pub use snapshot::{AppSnapshot, HostOwner};
 pub use snapshots::announces_apps;
+pub use stored::{StoredApps, UnreadableApp};
 pub use upstream::{InvalidUpstream, Upstream};

@@ -173,20 +173,21 @@ impl RulePath {
         Ok(Self { folded: folded(&decoded).into(), decoded: decoded.as_ref().into() })
     }
 
-    /// Whether `path` is this path. `path` is decoded, and folded if `ignore_case`.
+    /// Whether `path` is this path, with or without a slash at the end: most apps answer both alike, so a slash must not
+    /// lead past the rule. `path` is decoded, and folded if `ignore_case`.
     pub(super) fn is(&self, path: &[u8], ignore_case: bool) -> bool {
-        self.bytes(ignore_case) == path
+        self.rest_of(path, ignore_case).is_some_and(|rest| matches!(rest, b"" | b"/"))
     }
 
     /// Whether `path` is this path or begins with it and a slash.
     pub(super) fn is_above(&self, path: &[u8], ignore_case: bool) -> bool {
-        let own = self.bytes(ignore_case);
-        let own = own.strip_suffix(b"/").unwrap_or(own);
-        path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        self.rest_of(path, ignore_case).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 
-    fn bytes(&self, ignore_case: bool) -> &[u8] {
-        if ignore_case { &self.folded } else { &self.decoded }
+    /// What follows this path, without its own slash at the end, in `path`.
+    fn rest_of<'p>(&self, path: &'p [u8], ignore_case: bool) -> Option<&'p [u8]> {
+        let own: &[u8] = if ignore_case { &self.folded } else { &self.decoded };
+        path.strip_prefix(own.strip_suffix(b"/").unwrap_or(own))
     }
 }
 

@@ -36,7 +36,7 @@ pub struct RuleScope {
 pub enum PathMatch {
     #[default]
     All,
-    /// This path alone.
+    /// This path alone, with or without a slash at the end.
     Exact(RulePath),
     /// This path and every path that begins with it and a slash.
     Below(RulePath),

@@ -1,6 +1,7 @@
 //! The state that the operations on apps share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::apps::ours::Portal;
 use crate::apps::recent_refusals::RecentRefusals;
@@ -10,6 +11,9 @@ use crate::config::{Origin, RegistrationMode, Settings, UpstreamsFrom};
 use crate::db::{Db, Fault};
 use crate::identity::User;
 use latchkey_sessions::Store;
+
+/// How old a snapshot may be that only routes requests: one reading a second, however many requests arrive.
+const RECENT: Duration = Duration::from_secs(1);
 
 /// The apps behind Latchkey.
 #[derive(Clone)]
@@ -45,7 +49,7 @@ impl Apps {
     /// in.
     /// `None`: this instance has not read the apps yet.
     pub fn is_known_host(&self, host: &str) -> Option<bool> {
-        self.snapshots.latest().map(|snapshot| snapshot.by_host(host).is_some())
+        self.snapshots.latest().map(|snapshot| snapshot.owner_of(host).is_some())
     }
 
     /// All apps: from memory while this instance has a lease, from the database otherwise.
@@ -54,6 +58,15 @@ impl Apps {
     /// A fault if the database is needed and does not answer. The caller must then refuse the request, even if an open
     /// rule would let it in.
     pub async fn snapshot(&self) -> Result<Arc<AppSnapshot>, Fault> {
-        self.snapshots.load(&self.db, &self.sessions).await
+        self.snapshots.load(&self.db, &self.sessions, Duration::ZERO).await
+    }
+
+    /// All apps as they were within the last second: for an instance without a lease that only has to know which host
+    /// is an app's. It must not decide about access by this.
+    ///
+    /// # Errors
+    /// As [`Apps::snapshot`].
+    pub async fn recent_snapshot(&self) -> Result<Arc<AppSnapshot>, Fault> {
+        self.snapshots.load(&self.db, &self.sessions, RECENT).await
     }
 }

@@ -1,7 +1,7 @@
 //! The current snapshot in memory, valid while the instance has its lease.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use uuid::uuid;
@@ -49,7 +49,13 @@ struct Loaded {
 }
 
 impl Snapshots {
-    pub(super) async fn load(&self, db: &Db, sessions: &Store<User>) -> Result<Arc<AppSnapshot>, Fault> {
+    /// * `tolerated`: how much older than this call a reading may be.
+    pub(super) async fn load(
+        &self,
+        db: &Db,
+        sessions: &Store<User>,
+        tolerated: Duration,
+    ) -> Result<Arc<AppSnapshot>, Fault> {
         if let Some(snapshot) = self.current(sessions) {
             return Ok(snapshot);
         }
@@ -58,12 +64,12 @@ impl Snapshots {
         if let Some(snapshot) = self.current(sessions) {
             return Ok(snapshot);
         }
-        // Another request read this snapshot while this one waited, so it is new enough.
-        if let Some(loaded) = loading.as_ref().filter(|loaded| loaded.begun >= asked) {
+        // Another request read this snapshot while this one waited, or not long before, so it is new enough.
+        if let Some(loaded) = loading.as_ref().filter(|loaded| loaded.begun + tolerated >= asked) {
             return loaded.result.clone();
         }
         let (begun, generation) = (Instant::now(), self.read().generation);
-        let result = db.read(queries::all_apps).await.map(|apps| Arc::new(AppSnapshot::new(apps)));
+        let result = db.read(queries::stored_apps).await.map(|stored| Arc::new(AppSnapshot::of(stored)));
         *loading = Some(Loaded { begun, result: result.clone() });
         let snapshot = result?;
         let mut cached = self.write();

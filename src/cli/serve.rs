@@ -31,6 +31,7 @@ use crate::maintenance::IdnKeyCounts;
 use crate::secret::random;
 use crate::web::copy::mails;
 use crate::web::{self, Shared};
+use latchkey_sessions::PendingInvalidation;
 
 /// The wait before another attempt to connect to the database.
 const RETRY: Duration = Duration::from_secs(2);
@@ -119,8 +120,8 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         let prepared = Box::pin(async {
             told.await.unwrap_or_else(|_| Err("the database could not be prepared".into()))
         });
-        let (reached, running) = match select(prepared, running).await {
-            Either::Left((Ok(reached), running)) => (reached, running),
+        let (reached, pending, running) = match select(prepared, running).await {
+            Either::Left((Ok((reached, pending)), running)) => (reached, pending, running),
             Either::Left((Err(why), _)) => {
                 handle.stop(false).await;
                 return Err(why.into());
@@ -130,7 +131,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
                 ended??;
                 tracing::info!("stopped before the database was ready");
                 let reached = time::timeout(SHUTDOWN_GRACE, prepared).await.ok().and_then(Result::ok);
-                if let Some(reached) = reached {
+                if let Some((reached, _)) = reached {
                     stop_local_server(reached).await?;
                 }
                 return Ok(());
@@ -147,6 +148,9 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         spawn(notify_unfinished_logins_forever(accounts.clone()));
         let background = accounts.sessions().start_background();
         fill_idn_keys(&accounts).await;
+        if let Some(pending) = pending {
+            pending.wait(accounts.sessions()).await;
+        }
         log_ready(&accounts, &settings).await;
         warn_if_apps_are_not_served(&accounts, &settings).await;
         running.await??;
@@ -186,20 +190,20 @@ fn prepare(
     settings: &Settings,
     db: &Db,
     given_up: &Receiver<Infallible>,
-    apply: impl Fn(&mut PgConnection) -> Result<(), Fault>,
-) -> Result<ReachableDatabase, Failure> {
+    apply: impl Fn(&mut PgConnection) -> Result<Option<PendingInvalidation>, Fault>,
+) -> Result<(ReachableDatabase, Option<PendingInvalidation>), Failure> {
     let reached = connect::database(settings)?;
     loop {
         match connect::no_unknown_pooler(settings, reached.url.expose_secret())
             .and_then(|()| migrations::run_then(reached.direct.expose_secret(), &apply))
         {
-            Ok((applied, ())) => {
+            Ok((applied, pending)) => {
                 if !applied.is_empty() {
                     tracing::info!(applied = applied.join(", "), "schema migrated");
                 }
                 warn_if_unsafe_transport(settings);
                 db.open(reached.url.expose_secret());
-                return Ok(reached);
+                return Ok((reached, pending));
             }
             Err(fault @ (Fault::Unavailable(_) | Fault::LostConnection(_))) => {
                 tracing::warn!(%fault, "waiting for the database");
@@ -212,20 +216,22 @@ fn prepare(
     }
 }
 
-/// Applies the file of apps that `LATCHKEY_APPS` names.
+/// Applies the file of apps that `LATCHKEY_APPS` names. Until the returned invalidation is complete, other instances may
+/// decide by the old state.
 fn apply_apps(
     settings: &Settings,
     apps: &Apps,
     file: Option<&AppsFile>,
     conn: &mut PgConnection,
-) -> Result<(), Fault> {
-    let (Some(path), Some(file)) = (&settings.apps.file, file) else { return Ok(()) };
+) -> Result<Option<PendingInvalidation>, Fault> {
+    let (Some(path), Some(file)) = (&settings.apps.file, file) else { return Ok(None) };
     match apps.apply_at_start(conn, file) {
-        Ok(applied) if applied.is_empty() => Ok(()),
-        Ok(applied) => {
-            let changes = app::change_lines(&applied).join("; ");
-            tracing::info!(file = %path.display(), changes, "the file of apps is applied");
-            Ok(())
+        Ok((applied, pending)) => {
+            if !applied.is_empty() {
+                let changes = app::change_lines(&applied).join("; ");
+                tracing::info!(file = %path.display(), changes, "the file of apps is applied");
+            }
+            Ok(Some(pending))
         }
         Err(Failed::Refused(why)) => Err(Fault::bug(app::refused_file(path, &why))),
         Err(Failed::Fault(fault)) => Err(fault),

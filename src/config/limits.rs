@@ -344,6 +344,10 @@ impl AppBounds {
     pub const DURATION: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
     /// Bytes of a request body: 1 TiB, more than any upload that passes a proxy.
     pub const BODY: u64 = 1 << 40;
+    /// Bytes a second that a client must send of a body on average, or it uses up the time without data; time in which the
+    /// upstream reads nothing does not count. IIS and Kestrel ask for as much: slow connections are faster, and holding
+    /// many requests open costs an attacker traffic.
+    pub const LEAST_RATE: u64 = 240;
     /// Concurrent requests of one app: more than a process has file descriptors.
     pub const IN_FLIGHT: u32 = 100_000;
 }

@@ -19,11 +19,12 @@ mod runs;
 mod service;
 mod snapshot;
 mod steps;
+mod streams;
 mod subject;
 mod tokens;
 
 pub use check::{Comparison, Reason, SourceLine, Verdict};
-pub use limits::{RUN_LIFE, RunLimit};
+pub use limits::{RUN_LIFE, RunLimit, STREAM_LIFE, StreamLimit};
 pub use measurements::{
     CheckCost, CheckKind, Cost, MeasurementStatus, Operation, OperationCost, RowWrites, Spread, Stopwatch,
 };
@@ -35,4 +36,8 @@ pub use runs::NewRun;
 pub use service::{ClientInfo, Lab};
 pub use snapshot::Snapshot;
 pub use steps::{Step, StepResult};
+pub use streams::{
+    EndCause, LabStreams, LineSource, OpenedStream, SessionGate, StreamEnding, StreamRecord, StreamRefusal,
+    StreamSide,
+};
 pub use tokens::{ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE};

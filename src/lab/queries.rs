@@ -217,6 +217,14 @@ pub fn session_end(
         .optional()?)
 }
 
+/// When the session with this key was revoked or its subject was disabled: the earlier of the two.
+pub fn access_ended(conn: &mut PgConnection, run: Uuid, key: &KeyHash) -> Result<Option<Moment>, Fault> {
+    let revoked = session_end(conn, run, key)?.and_then(|(revoked_at, _)| revoked_at);
+    let disabled: Option<Option<Moment>> =
+        lab_runs::table.filter(lab_runs::id.eq(run)).select(lab_runs::disabled_at).first(conn).optional()?;
+    Ok(revoked.into_iter().chain(disabled.flatten()).min())
+}
+
 /// Makes the rows of a run older.
 pub fn age(conn: &mut PgConnection, run: Uuid, by: std::time::Duration) -> QueryResult<usize> {
     diesel::update(lab_tokens::table.filter(lab_tokens::run.eq(run)))

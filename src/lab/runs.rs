@@ -32,14 +32,18 @@ impl Lab {
         let key = Token::generate().map_err(Fault::from)?;
         let hash = key.hash();
         let lab = self.clone();
+        if let Some(previous) = previous {
+            self.streams.forget(previous);
+        }
         let credentials = self
-            .sessions
+            .product
             .write_or_refuse(move |change| {
                 queries::delete_expired(change)?;
                 if let Some(limit) = queries::reached_limit(change, &network)? {
                     return refuse(limit);
                 }
                 if let Some(previous) = previous {
+                    change.invalidates();
                     queries::close(change, previous)?;
                 }
                 let run = queries::insert(change, &hash, &network)?;
@@ -67,7 +71,14 @@ impl Lab {
     pub async fn end(&self, run: &Run) -> Result<(), Fault> {
         self.memory_deny_list.clear(run.id);
         let id = run.id;
-        self.db.write(move |conn| queries::close(conn, id)).await
+        self.product
+            .write(move |change| {
+                change.invalidates();
+                queries::close(change, id)
+            })
+            .await?;
+        self.streams.forget(id);
+        Ok(())
     }
 
     /// Deletes the runs that are over, and returns how many.
@@ -76,6 +87,7 @@ impl Lab {
     /// Any [`Fault`] of the database.
     pub async fn delete_expired(&self) -> Result<usize, Fault> {
         self.memory_deny_list.delete_expired();
+        self.streams.forget_expired();
         self.db.write(queries::delete_expired).await
     }
 

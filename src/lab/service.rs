@@ -6,7 +6,9 @@ use super::measurements::MeasurementResults;
 use super::memory_deny_list::MemoryDenyList;
 use super::model::Subject;
 use super::run::Run;
+use super::streams::LabStreams;
 use crate::db::Db;
+use crate::identity::User;
 use crate::secret::{CookieSigner, Secret};
 use latchkey_sessions::{Key, NewSession, Policy, Store};
 
@@ -17,6 +19,10 @@ pub struct Lab {
     pub(super) secret: Secret,
     /// Without a cache: each check reads the row, so that its cost is visible. The cache is measured separately.
     pub(super) sessions: Store<Subject>,
+    /// The store of the product, whose listener hears of changes of the lab's sessions, too: they are written with it,
+    /// so that a step is answered when every instance has marked its live connections.
+    pub(super) product: Store<User>,
+    pub(super) streams: Arc<LabStreams>,
     pub(super) memory_deny_list: Arc<MemoryDenyList>,
     /// Signs session cookies as the product signs its own.
     pub(super) signer: Arc<CookieSigner>,
@@ -24,10 +30,31 @@ pub struct Lab {
 }
 
 impl Lab {
-    pub fn new(db: Db, secret: Secret) -> Self {
+    pub fn new(product: &Store<User>, secret: Secret) -> Self {
+        let db = product.db().clone();
         let sessions = Store::builder(db.clone()).owner().policy(Self::policy(0)).uncached().build();
         let signer = Arc::new(CookieSigner::new(&secret));
-        Self { signer, db, secret, sessions, memory_deny_list: Arc::default(), results: Arc::default() }
+        Self {
+            signer,
+            db,
+            secret,
+            sessions,
+            product: product.clone(),
+            streams: Arc::default(),
+            memory_deny_list: Arc::default(),
+            results: Arc::default(),
+        }
+    }
+
+    /// Ends live connections with their sessions. Call it once, before the first is opened.
+    pub fn observe_changes(&self) {
+        let streams = Arc::clone(&self.streams);
+        self.product.observe(streams);
+    }
+
+    /// The live connections of this instance.
+    pub fn streams(&self) -> &LabStreams {
+        &self.streams
     }
 
     /// The product's own session limits, with a cache for `cached` sessions.

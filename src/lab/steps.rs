@@ -73,6 +73,16 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Whether it changes what a lookup of a session finds, so that live connections are looked up again.
+    fn changes_sessions(self) -> bool {
+        matches!(
+            self,
+            Self::LogOut | Self::LogOutEverywhere | Self::ChangeRole | Self::Disable | Self::Wait(_)
+        )
+    }
+}
+
 /// The result of a step.
 pub enum StepResult {
     /// The step was taken; these are the credentials from now on.
@@ -94,12 +104,15 @@ impl Lab {
         client: ClientInfo,
     ) -> Result<StepResult, Fault> {
         let lab = self.clone();
-        self.sessions
+        self.product
             .write(move |change| {
                 let Some(mut run) = queries::lock(change, run)?.filter(|run| run.step_count < MAX_STEPS)
                 else {
                     return Ok(StepResult::RunOver);
                 };
+                if step.changes_sessions() {
+                    change.invalidates();
+                }
                 let outcome = lab.perform(change, &mut run, &mut credentials, &client, step)?;
                 queries::save(change, &run)?;
                 queries::append_to_history(change, &run, outcome)?;

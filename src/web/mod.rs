@@ -90,10 +90,25 @@ pub fn serve(
     let upstreams = TransportShared::new(upstream_limits());
     let streams = LiveStreams::start(shared.accounts.sessions(), &shared.accounts.apps);
     let stopping = Arc::clone(&streams);
+    let lab = shared.lab.clone();
+    if let Some(lab) = &lab {
+        lab.observe_changes();
+    }
     let portal = shared.clone();
     let door = move || -> Rc<dyn Front> {
         let transport = Transport::new(Arc::clone(&upstreams));
         Rc::new(FrontDoor::new(shared.clone(), Arc::clone(&streams), transport))
     };
-    server::serve(listeners, &sizes, move || app(portal.clone()), door, move || stopping.stop())
+    server::serve(
+        listeners,
+        &sizes,
+        move || app(portal.clone()),
+        door,
+        move || {
+            stopping.stop();
+            if let Some(lab) = lab {
+                lab.streams().stop();
+            }
+        },
+    )
 }

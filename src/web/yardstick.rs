@@ -25,7 +25,7 @@ use crate::web::http::error::Error;
 use crate::web::http::methods::read_only;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{Page, Person};
-use latchkey_sessions::{Handle, Principal, SessionRecord, SessionState};
+use latchkey_sessions::{Handle, LoginDetails, Principal, SessionRecord, SessionState};
 
 /// The cookie that carries the token.
 const COOKIE: &str = "yardstick";
@@ -126,9 +126,8 @@ impl YardstickClaims {
             principal: Principal(self.sub),
             state: SessionState::default(),
             remember: self.remember,
-            factor: self.factor.into(),
+            login: LoginDetails { factor: self.factor.into(), user_agent: self.user_agent.into() }.into(),
             address: self.address,
-            user_agent: self.user_agent.into(),
             created_at: Moment(self.created_at),
             confirmed_at: Moment(self.created_at),
             last_seen_at: Moment(self.last_seen_at),

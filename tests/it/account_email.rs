@@ -171,7 +171,7 @@ async fn two_users_who_confirm_one_address_at_once_one_gets_it() {
 }
 
 #[actix_web::test]
-async fn the_old_address_takes_it_back_and_everybody_is_logged_out() {
+async fn the_old_address_takes_it_back_and_all_sessions_end() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let (mut thief, letter) = changed(&app, &ada).await;

@@ -399,7 +399,7 @@ fn templates_hold_no_script_no_style_and_nothing_unescaped() {
         let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         assert!(!squeezed.contains("|safe"), "{place}");
         let mut lower = text.to_lowercase();
-        // The only script, on the pages that need it.
+        // Our own scripts, on the pages that need them.
         if file.ends_with("layout.html") {
             lower = lower.replacen(r#"<script type="module" src="{{ script }}"></script>"#, "", 1);
         }

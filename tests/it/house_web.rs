@@ -11,13 +11,14 @@ use crate::support::files::{files_with, root};
 
 /// The rooms of `web`, each with the rooms it may import. Files outside of rooms (the route table, the composition
 /// root) may import all of them.
-const MAY_IMPORT: [(&str, &[&str]); 7] = [
+const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("copy", &["copy"]),
     ("http", &["copy", "http"]),
     ("session", &["copy", "http", "session"]),
     ("ops", &["http", "ops"]),
-    ("proxy", &["http", "proxy"]),
-    ("front", &["copy", "http", "ops", "proxy", "front"]),
+    ("streams", &["http", "streams"]),
+    ("proxy", &["http", "streams", "proxy"]),
+    ("front", &["copy", "http", "ops", "streams", "proxy", "front"]),
     ("pages", &["copy", "http", "session", "front", "pages"]),
 ];
 

@@ -33,6 +33,7 @@ mod errors;
 mod faults;
 mod forgot_password;
 mod front;
+mod front_check;
 mod hashing;
 mod headers;
 mod held_back;

@@ -26,11 +26,12 @@ use tour::{House, Who};
 const WINDOW: Screen = Screen { width: 1080, height: 720, mobile: false };
 
 /// These are also taken as a window shows them, for the README and the docs.
-const IN_A_WINDOW: [&str; 10] = [
+const IN_A_WINDOW: [&str; 11] = [
     "landing",
     "home",
     "home-dark",
     "compare-log-out",
+    "live-connections",
     "sessions",
     "sessions-phone",
     "login-dark-phone",
@@ -55,11 +56,13 @@ async fn main() {
     let visitor = Chrome::open(&house.app.origin).await;
     album.of_a_visitor(&house, &visitor).await;
     compare::walk(&visitor, async |name| album.shoot(&visitor, name).await).await;
+    compare::live(&visitor, async |name| album.shoot(&visitor, name).await).await;
     album.of_emails(&visitor).await;
     album.of_a_member(&house).await;
     let mary = Chrome::open(&house.app.origin).await;
     second_factor::walk(&house.app, &mary, async |name| album.shoot(&mary, name).await).await;
     album.of_an_administrator(&house).await;
+    album.of_the_front_door(&house).await;
     album.of_an_empty_house().await;
 }
 
@@ -179,6 +182,27 @@ impl Album {
             "app-settings-refused",
         )
         .await;
+    }
+
+    /// Latchkey's own pages on the hosts of apps.
+    async fn of_the_front_door(&self, house: &House) {
+        let at = |slug: &str| house.app.origin.replace("localhost", &format!("{slug}.localhost"));
+        house.app.db.execute("UPDATE apps SET enabled = false WHERE slug = 'reports'");
+        house.app.db.execute(
+            "UPDATE app_rules SET access = 'open' WHERE app = (SELECT id FROM apps WHERE slug = 'chat')",
+        );
+        house.app.accounts.sessions().wait_until_invalidated().await;
+        for (slug, name, path) in [
+            ("wiki", "front-left", "/.latchkey/out"),
+            ("wiki", "front-not-found", "/.latchkey/nowhere"),
+            ("wiki", "front-no-state-cookie", "/.latchkey/enter?code=used-up"),
+            ("wiki", "front-path-ambiguous", "/admin//users"),
+            ("chat", "front-unreachable", "/"),
+            ("reports", "front-unknown", "/"),
+        ] {
+            let chrome = Chrome::open(&at(slug)).await;
+            self.draw(&chrome, path, name).await;
+        }
     }
 
     async fn of_an_empty_house(&self) {

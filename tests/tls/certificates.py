@@ -1,6 +1,6 @@
 """Certificates for the tests: `certificates.py DIR` writes an authority (ca.pem) and its certificates there.
 
-`right` is for this machine, `other` for another name, `old` has expired, and `stranger` is for this machine but signed by
+`right` is for this machine and the app `wiki` on it, `other` for another name, `old` has expired, and `stranger` is for the same names but signed by
 another authority.
 Each is a file with the certificate (.pem) and one with its key (.key).
 """
@@ -11,7 +11,7 @@ import sys
 
 import trustme
 
-HERE = ("localhost", "127.0.0.1")
+HERE = ("localhost", "wiki.localhost", "127.0.0.1")
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
 LATER = datetime.datetime(2021, 1, 1, tzinfo=datetime.timezone.utc)
 

@@ -1,39 +1,62 @@
-//! Registers the app that is measured, and opens it as a browser does.
+//! Registers the apps that are measured, and opens them as a browser does.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use actix_web::rt::System;
 use reqwest::header::{LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 
-use crate::environment::{Environment, RunningServer};
+use crate::environment::{Environment, RunningServer, client};
 
-pub struct Registered {
-    pub port: u16,
+/// An app that a user has opened.
+pub struct EnteredApp {
     /// As in a `Host` header.
     pub host: String,
+    /// The cookie of its origin. Every instance on the database accepts it.
+    pub key: String,
 }
 
-/// Registers an app with the rules of a small team: one part for administrators, the rest for all users.
-pub fn register(environment: &Environment, served: &RunningServer, upstream: u16) -> Registered {
-    let port: u16 = served.origin.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-    let host = format!("bench.localhost:{port}");
-    let file = environment.dir().join("apps.toml");
+/// Registers apps, each with a name and the port of its upstream, and enters them with a new user.
+pub fn enter_as_ada<const APPS: usize>(
+    environment: &Environment,
+    served: &RunningServer,
+    apps: [(&str, u16); APPS],
+) -> [EnteredApp; APPS] {
+    let port = served.port();
+    let hosts = apps.map(|(name, upstream)| register(environment, served, name, upstream));
+    System::new().block_on(async {
+        environment.create_user("ada@example.org").await;
+        let portal = served.log_in(&client(), "ada@example.org").await;
+        let mut entered = Vec::new();
+        for host in hosts {
+            let key = enter(port, &host, &portal).await;
+            entered.push(EnteredApp { host, key });
+        }
+        entered.try_into().unwrap_or_else(|_| unreachable!("as many as there are apps"))
+    })
+}
+
+/// Registers an app with the rules of a small team: one part for administrators, the rest for all users. Returns its host.
+fn register(environment: &Environment, served: &RunningServer, name: &str, upstream: u16) -> String {
+    let host = format!("{name}.localhost:{}", served.port());
+    let file = environment.dir().join(format!("{name}.toml"));
     let text = format!(
-        "[apps.bench]\nname = \"Bench\"\norigins = [\"http://{host}\"]\nupstream = \"http://127.0.0.1:{upstream}\"\n\n\
-         [[apps.bench.rules]]\nbelow = \"/admin\"\nrole = \"admin\"\n\n\
-         [[apps.bench.rules]]\nall = true\naccess = \"signed-in\"\n"
+        "[apps.{name}]\nname = \"Bench\"\norigins = [\"http://{host}\"]\nupstream = \"http://127.0.0.1:{upstream}\"\n\
+         max_in_flight = 5000\n\n\
+         [[apps.{name}.rules]]\nbelow = \"/admin\"\nrole = \"admin\"\n\n\
+         [[apps.{name}.rules]]\nall = true\naccess = \"signed-in\"\n"
     );
     fs::write(&file, text).expect("a file");
     served.run(environment, &["app".as_ref(), "apply".as_ref(), file.as_os_str()]);
-    Registered { port, host }
+    host
 }
 
 /// Follows the handoff with the portal's cookie; returns the app's.
-pub async fn enter(app: &Registered, portal: &str) -> String {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, app.port));
-    let name = app.host.split(':').next().unwrap_or_default();
+async fn enter(port: u16, host: &str, portal: &str) -> String {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let name = host.split(':').next().unwrap_or_default();
     let client =
         Client::builder().redirect(Policy::none()).resolve(name, address).resolve("localhost", address);
     let client = client.build().expect("a client");
@@ -42,19 +65,23 @@ pub async fn enter(app: &Registered, portal: &str) -> String {
         let request = request.header("sec-fetch-dest", "document").header("sec-fetch-site", "cross-site");
         request.send().await.expect("a response")
     };
-    let origin = format!("http://{}", app.host);
-    let page = get(format!("{origin}/page"), "").await;
-    let begin = get(location(&page, &origin), "").await;
+    let at_app = |path: String| format!("http://{host}{path}");
+    let page = get(at_app("/page".to_owned()), "").await;
+    let begin = get(at_app(path(&page)), "").await;
     let state = cookie(&begin, "latchkey-state");
-    let go = get(location(&begin, &origin), portal).await;
-    let entered = get(location(&go, &origin), &state).await;
+    let go = get(format!("http://localhost:{port}{}", path(&begin)), portal).await;
+    let entered = get(at_app(path(&go)), &state).await;
     cookie(&entered, "latchkey-app")
 }
 
-fn location(response: &Response, origin: &str) -> String {
+/// Path and query of the target of a redirect.
+fn path(response: &Response) -> String {
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
     let location = location.unwrap_or_else(|| panic!("no redirect: {response:?}"));
-    if location.starts_with('/') { format!("{origin}{location}") } else { location.to_owned() }
+    match location.split_once("://") {
+        Some((_, rest)) => format!("/{}", rest.split_once('/').map_or("", |(_, path)| path)),
+        None => location.to_owned(),
+    }
 }
 
 fn cookie(response: &Response, name: &str) -> String {

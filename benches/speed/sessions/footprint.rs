@@ -1,9 +1,9 @@
 //! How much memory a cached session takes, and a cached scoped key, measured in a process of its own: this program starts itself for it.
 
+use std::env;
 use std::ops::Range;
-use std::process::Command;
+use std::process::{Command, id};
 use std::time::Duration;
-use std::{env, fs};
 
 use actix_web::rt::System;
 use actix_web::rt::time::sleep;
@@ -13,6 +13,7 @@ use latchkey::db::Db;
 use latchkey::identity::User;
 use latchkey_sessions::{InvalidationListener, Policy, Store, Use};
 
+use crate::environment::resident;
 use crate::population;
 
 /// The arguments with which this program starts itself.
@@ -56,11 +57,11 @@ fn measure_self(url: &str, count: u64) {
     System::new().block_on(async {
         let (sessions, listener) = store(url, count).await;
         fill(0..READ_BEFORE, async |number| find(&sessions, number).await).await;
-        let before = resident();
+        let before = resident(id());
         fill(READ_BEFORE..READ_BEFORE + count, async |number| find(&sessions, number).await).await;
         let more = sessions.cached() as u64 - READ_BEFORE;
         assert_eq!(more, count, "not all are in memory");
-        println!("{}", (resident() - before) / more as f64);
+        println!("{}", (resident(id()) - before) / more as f64);
         listener.stop();
     });
 }
@@ -71,11 +72,11 @@ fn measure_keys_self(url: &str, count: u64) {
         let (sessions, listener) = store(url, count).await;
         fill(0..READ_BEFORE + count, async |number| find(&sessions, number).await).await;
         fill(0..READ_BEFORE, async |number| find_scoped(&sessions, number).await).await;
-        let before = resident();
+        let before = resident(id());
         fill(READ_BEFORE..READ_BEFORE + count, async |number| find_scoped(&sessions, number).await).await;
         let cached = (sessions.cached() as u64, sessions.cached_keys() as u64);
         assert_eq!(cached, (READ_BEFORE + count, READ_BEFORE + count), "not all are in memory");
-        println!("{}", (resident() - before) / count as f64);
+        println!("{}", (resident(id()) - before) / count as f64);
         listener.stop();
     });
 }
@@ -120,12 +121,4 @@ async fn find(sessions: &Store<User>, number: u64) -> bool {
 async fn find_scoped(sessions: &Store<User>, number: u64) -> bool {
     let key = population::scoped_key(number);
     sessions.find_scoped(key.reveal(), population::SCOPE, Use::Counts).await.unwrap().is_some()
-}
-
-/// The resident memory of this process in bytes.
-fn resident() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.split_whitespace().next().and_then(|kilobytes| kilobytes.parse::<f64>().ok()).expect("a number")
-        * 1024.0
 }

@@ -13,7 +13,7 @@ use latchkey::web::copy::mails;
 use latchkey_sessions::{InvalidationListener, Key, NewSession, Principal};
 use uuid::Uuid;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, SECRET};
 
 pub struct Instance {
     pub accounts: Accounts,
@@ -25,7 +25,7 @@ impl Instance {
     pub async fn start(environment: &Environment) -> Self {
         let variables = [
             ("DATABASE_URL", environment.url.as_str()),
-            ("LATCHKEY__SECRET", "only-for-measuring-0123456789-abcdefgh"),
+            ("LATCHKEY__SECRET", SECRET),
             ("LATCHKEY__SERVER__PUBLIC_URL", "http://localhost:8080"),
         ];
         let variables: HashMap<String, String> =

@@ -53,8 +53,8 @@ impl<O: Owner> Store<O> {
         Ok(queries::delete_scoped_keys_of_principal(tx, O::KIND, principal)?)
     }
 
-    /// Ends all keys of `scope`, for a scope that is closed, and returns how many. This is announced with one
-    /// message, because there may be as many keys as sessions.
+    /// Ends all keys of `scope`, for a scope that is closed, and returns how many. Only the principals who had such a key
+    /// are announced: instances keep what they have cached of the others.
     ///
     /// # Errors
     /// Those of the statements.

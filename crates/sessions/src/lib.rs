@@ -117,7 +117,7 @@ pub use record::{
 pub use registry::{EndReason, Scope};
 pub use scoped_key::{ScopedKeyRecord, ScopedSession, Use};
 pub use session_list::SessionList;
-pub use session_tx::SessionTx;
+pub use session_tx::{PendingInvalidation, SessionTx};
 pub use state::{SessionState, StateTooLarge};
 pub use store::Store;
 pub use streams::{ActiveStream, Direction, OpenStream, StreamEnd, StreamGeneration, Streams, WritePermit};

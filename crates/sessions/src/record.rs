@@ -91,6 +91,12 @@ pub struct LoginDetails {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedLogin(pub(super) Arc<LoginDetails>);
 
+impl From<LoginDetails> for SharedLogin {
+    fn from(details: LoginDetails) -> Self {
+        Self(Arc::new(details))
+    }
+}
+
 impl Deref for SharedLogin {
     type Target = LoginDetails;
 

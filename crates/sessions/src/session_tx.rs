@@ -2,6 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
+use diesel::Connection as _;
 use diesel::pg::PgConnection;
 use latchkey_db::{Failed, Fault, Refusable as _};
 use tokio::sync::oneshot;
@@ -60,6 +61,21 @@ impl DerefMut for SessionTx<'_> {
     }
 }
 
+/// What a transaction of [`Store::write_on`] has changed may still be in the memory of instances.
+#[must_use = "until `wait` returns, other instances may serve the old state"]
+pub struct PendingInvalidation {
+    invalidates: bool,
+}
+
+impl PendingInvalidation {
+    /// Returns when no instance serves the state from before the transaction.
+    pub async fn wait<O: Owner>(self, store: &Store<O>) {
+        if self.invalidates {
+            store.wait_until_invalidated().await;
+        }
+    }
+}
+
 impl<O: Owner> Store<O> {
     /// Runs `work` in one transaction, as [`Db::write`](latchkey_db::Db::write) does. After it returns, no request that
     /// starts, on any instance, is served from data that was read before the commit.
@@ -111,6 +127,25 @@ impl<O: Owner> Store<O> {
         W: FnOnce(&mut SessionTx<'_>) -> Result<T, Failed<R>> + Send + 'static,
     {
         latchkey_db::join(self.write(move |tx| work(tx).split()).await)
+    }
+
+    /// Runs `work` in one transaction on a connection of the caller: for a program that prepares the database while its
+    /// pool is still shut. When the pool is open, the caller must call [`PendingInvalidation::wait`].
+    ///
+    /// # Errors
+    /// That of `work`, or of the transaction. Both roll back.
+    pub fn write_on<T, E: From<diesel::result::Error>>(
+        &self,
+        conn: &mut PgConnection,
+        work: impl FnOnce(&mut SessionTx<'_>) -> Result<T, E>,
+    ) -> Result<(T, PendingInvalidation), E> {
+        conn.transaction(|conn| {
+            let mut tx = SessionTx { conn, invalidates: false, opened: Vec::new() };
+            let value = work(&mut tx)?;
+            // A session that was opened is only missing from lists beside it.
+            let pending = PendingInvalidation { invalidates: tx.invalidates || !tx.opened.is_empty() };
+            Ok((value, pending))
+        })
     }
 
     /// Returns when no instance serves data from memory that was read before this call. For changes that were committed

@@ -94,6 +94,24 @@ fn below_a_path_ends_at_a_slash() {
 }
 
 #[test]
+fn a_slash_at_the_end_leads_past_no_exact_path() {
+    for text in ["/admin", "/admin/"] {
+        let admin = RulePath::parse(text).unwrap();
+        for (path, is_it) in [
+            ("/admin", true),
+            ("/admin/", true),
+            ("/admin/x", false),
+            ("/administrator", false),
+            ("/", false),
+        ] {
+            assert_eq!(admin.is(path.as_bytes(), false), is_it, "{text} {path}");
+        }
+    }
+    let root = RulePath::parse("/").unwrap();
+    assert!(root.is(b"/", false) && !root.is(b"/x", false));
+}
+
+#[test]
 fn a_path_of_a_rule_is_read_as_it_is_shown() {
     for text in ["/", "/admin", "/a b", "/ä/ö", "/a@b:c", "/what%3F", "/a|b"] {
         let path = RulePath::parse(text).unwrap();

@@ -5,8 +5,8 @@ mod read;
 mod rows;
 mod write;
 
-pub(super) use read::all_apps;
+pub(super) use read::stored_apps;
 pub(super) use write::{
-    addresses, delete_app, delete_parts, existing_groups, existing_users, insert_app, insert_groups,
+    addresses, delete_app, delete_lost_origins, existing_groups, existing_users, insert_app, insert_groups,
     lock_apps, update_app,
 };

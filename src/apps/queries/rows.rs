@@ -14,7 +14,6 @@ use crate::apps::origin::AppOrigin;
 use crate::apps::path::RulePath;
 use crate::apps::rule::{Access, AccessList, PathMatch, Rule, RuleScope};
 use crate::apps::upstream::Upstream;
-use crate::db::Fault;
 use crate::db::schema::{app_rules, apps};
 use crate::identity::{GroupName, Role, UserId};
 
@@ -66,11 +65,6 @@ pub(super) struct RuleRow {
     pub note: String,
 }
 
-/// A value that does not parse was stored by a newer version or by hand. Ignoring it could let in too many users.
-fn unknown(app: Uuid, column: &str) -> Fault {
-    Fault::bug(format_args!("app {app} has a value in {column} that this version does not know"))
-}
-
 /// The values of a list, each parsed.
 fn parsed<T>(list: TextList, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     list.into_iter().map(|value| parse(value.as_deref()?)).collect()
@@ -109,29 +103,30 @@ impl AppRow {
     }
 
     /// The app with its origins and rules, both in order.
-    pub(super) fn app(self, origins: Vec<String>, rules: Vec<RuleRow>) -> Result<App, Fault> {
-        let id = self.id;
-        let or_unknown = |column: &'static str| move || unknown(id, column);
+    ///
+    /// # Errors
+    /// The column with a value that this version does not know.
+    pub(super) fn app(self, origins: &[String], rules: Vec<RuleRow>) -> Result<App, &'static str> {
         let milliseconds = |value: i32| Duration::from_millis(u64::try_from(value).unwrap_or(0));
         let upstream =
             self.upstream.map(|text| Upstream::parse(&text, self.upstream_ca.as_deref())).transpose();
         let origin = |text: &str| AppOrigin::parse(text).ok();
         let names = parsed(self.header_names, |name| IdentityHeaderName::parse(name).ok());
         let names = names.and_then(|names| <[IdentityHeaderName; 4]>::try_from(names).ok());
-        let [user, email, name, groups] = names.ok_or_else(or_unknown("header_names"))?;
+        let [user, email, name, groups] = names.ok_or("apps.header_names")?;
         Ok(App {
-            id: AppId(id),
-            slug: Slug::parse(&self.slug).map_err(|_| unknown(id, "slug"))?,
+            id: AppId(self.id),
+            slug: Slug::parse(&self.slug).map_err(|_| "apps.slug")?,
             name: self.name,
             enabled: self.enabled,
-            mode: AppMode::parse(&self.mode).ok_or_else(or_unknown("mode"))?,
-            upstream: upstream.map_err(|_| unknown(id, "upstream"))?,
-            remote_user: RemoteUser::parse(&self.remote_user).ok_or_else(or_unknown("remote_user"))?,
+            mode: AppMode::parse(&self.mode).ok_or("apps.mode")?,
+            upstream: upstream.map_err(|_| "apps.upstream")?,
+            remote_user: RemoteUser::parse(&self.remote_user).ok_or("apps.remote_user")?,
             header_names: IdentityHeaders { user, email, name, groups },
-            also_from: parsed(self.also_from, origin).ok_or_else(or_unknown("also_from"))?,
+            also_from: parsed(self.also_from, origin).ok_or("apps.also_from")?,
             app_cookies: self.app_cookies.into_iter().flatten().collect(),
             ignore_case: self.ignore_case,
-            explain: Explain::parse(&self.explain).ok_or_else(or_unknown("explain"))?,
+            explain: Explain::parse(&self.explain).ok_or("apps.explain")?,
             limits: AppLimits {
                 max_body: self.max_body.and_then(|bytes| u64::try_from(bytes).ok()),
                 connect: milliseconds(self.connect_ms),
@@ -139,11 +134,14 @@ impl AppRow {
                 idle: milliseconds(self.idle_ms),
                 max_in_flight: u32::try_from(self.max_in_flight).unwrap_or(0),
             },
-            upstream_host: UpstreamHost::parse(&self.host).ok_or_else(or_unknown("host"))?,
-            close_code: u16::try_from(self.close_code).map_err(|_| unknown(id, "close_code"))?,
-            source: AppSource::parse(&self.source).ok_or_else(or_unknown("source"))?,
-            origins: parsed(origins.into_iter().map(Some).collect(), origin)
-                .ok_or_else(or_unknown("app_origins"))?,
+            upstream_host: UpstreamHost::parse(&self.host).ok_or("apps.host")?,
+            close_code: u16::try_from(self.close_code).map_err(|_| "apps.close_code")?,
+            source: AppSource::parse(&self.source).ok_or("apps.source")?,
+            origins: origins
+                .iter()
+                .map(|text| origin(text))
+                .collect::<Option<_>>()
+                .ok_or("app_origins.origin")?,
             rules: rules.into_iter().map(RuleRow::rule).collect::<Result<_, _>>()?,
         })
     }
@@ -178,22 +176,19 @@ impl RuleRow {
         }
     }
 
-    fn rule(self) -> Result<Rule, Fault> {
-        let app = self.app;
-        let or_unknown = |column: &'static str| move || unknown(app, column);
+    fn rule(self) -> Result<Rule, &'static str> {
         let path = self.path.as_deref().map(RulePath::parse).transpose();
-        let path = match (self.path_kind.as_str(), path.map_err(|_| unknown(app, "path"))?) {
+        let path = match (self.path_kind.as_str(), path.map_err(|_| "app_rules.path")?) {
             ("all", None) => PathMatch::All,
             ("exact", Some(path)) => PathMatch::Exact(path),
             ("below", Some(path)) => PathMatch::Below(path),
-            _ => return Err(unknown(app, "path_kind")),
+            _ => return Err("app_rules.path_kind"),
         };
         let list = AccessList {
-            groups: parsed(self.groups, |name| GroupName::parse(name).ok())
-                .ok_or_else(or_unknown("groups"))?,
+            groups: parsed(self.groups, |name| GroupName::parse(name).ok()).ok_or("app_rules.groups")?,
             users: self.users.into_iter().flatten().map(UserId).collect(),
             role: match self.role {
-                Some(role) => Some(Role::parse(&role).ok_or_else(or_unknown("role"))?),
+                Some(role) => Some(Role::parse(&role).ok_or("app_rules.role")?),
                 None => None,
             },
         };
@@ -201,16 +196,15 @@ impl RuleRow {
             when: RuleScope {
                 methods: self.methods.into_iter().flatten().collect(),
                 path,
-                networks: parsed(self.networks, |text| text.parse().ok())
-                    .ok_or_else(or_unknown("networks"))?,
+                networks: parsed(self.networks, |text| text.parse().ok()).ok_or("app_rules.networks")?,
             },
             access: match self.access.as_str() {
                 "open" => Access::Open,
                 "signed-in" => Access::SignedIn,
                 "listed" => Access::Listed(list),
-                _ => return Err(unknown(app, "access")),
+                _ => return Err("app_rules.access"),
             },
-            factor: RequiredFactor::parse(&self.factor).ok_or_else(or_unknown("factor"))?,
+            factor: RequiredFactor::parse(&self.factor).ok_or("app_rules.factor")?,
             fresh: self.fresh_seconds.map(|s| Duration::from_secs(u64::try_from(s).unwrap_or(0))),
             tokens: self.tokens,
             note: self.note,

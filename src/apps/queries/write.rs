@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::apps::app::App;
 use crate::apps::ids::AppId;
+use crate::apps::origin::AppOrigin;
 use crate::apps::queries::rows::{AppRow, RuleRow};
 use crate::db::Fault;
 use crate::db::schema::{app_origins, app_rules, apps, groups, users};
@@ -20,20 +21,42 @@ pub(in crate::apps) fn lock_apps(conn: &mut PgConnection) -> Result<(), Fault> {
 
 pub(in crate::apps) fn insert_app(conn: &mut PgConnection, app: &App) -> Result<(), Fault> {
     diesel::insert_into(apps::table).values(AppRow::of(app)).execute(conn)?;
-    insert_parts(conn, app)
+    write_origins(conn, app, &[])?;
+    insert_rules(conn, app)
 }
 
-/// Deletes the origins and rules, so that another app can take over an origin before they are written again.
-pub(in crate::apps) fn delete_parts(conn: &mut PgConnection, app: AppId) -> Result<(), Fault> {
-    diesel::delete(app_origins::table.filter(app_origins::app.eq(app.0))).execute(conn)?;
-    diesel::delete(app_rules::table.filter(app_rules::app.eq(app.0))).execute(conn)?;
+/// Deletes the origins that the app loses, so that another app can have them. Handoffs to these origins end with them.
+pub(in crate::apps) fn delete_lost_origins(
+    conn: &mut PgConnection,
+    before: &App,
+    after: &App,
+) -> Result<(), Fault> {
+    let lost: Vec<String> = before
+        .origins
+        .iter()
+        .filter(|origin| !after.origins.contains(origin))
+        .map(ToString::to_string)
+        .collect();
+    if !lost.is_empty() {
+        // Before the entries, which a handoff that is being completed locks after the app.
+        apps::table.find(before.id.0).for_no_key_update().select(apps::id).first::<Uuid>(conn)?;
+        diesel::delete(app_origins::table.filter(app_origins::origin.eq_any(lost))).execute(conn)?;
+    }
     Ok(())
 }
 
-/// Writes the new state of an app whose parts are deleted.
-pub(in crate::apps) fn update_app(conn: &mut PgConnection, app: &App) -> Result<(), Fault> {
-    diesel::update(apps::table.find(app.id.0)).set(AppRow::of(app)).execute(conn)?;
-    insert_parts(conn, app)
+/// Writes the new state of an app whose lost origins are deleted. Rows of origins that stay are kept, because handoffs in
+/// flight depend on them.
+pub(in crate::apps) fn update_app(conn: &mut PgConnection, before: &App, after: &App) -> Result<(), Fault> {
+    diesel::update(apps::table.find(after.id.0)).set(AppRow::of(after)).execute(conn)?;
+    if before.origins != after.origins {
+        write_origins(conn, after, &before.origins)?;
+    }
+    if before.rules != after.rules {
+        diesel::delete(app_rules::table.filter(app_rules::app.eq(after.id.0))).execute(conn)?;
+        insert_rules(conn, after)?;
+    }
+    Ok(())
 }
 
 pub(in crate::apps) fn delete_app(conn: &mut PgConnection, app: AppId) -> Result<(), Fault> {
@@ -41,19 +64,32 @@ pub(in crate::apps) fn delete_app(conn: &mut PgConnection, app: AppId) -> Result
     Ok(())
 }
 
-fn insert_parts(conn: &mut PgConnection, app: &App) -> Result<(), Fault> {
-    let origins: Vec<_> = (0i32..)
-        .zip(&app.origins)
-        .map(|(position, origin)| {
-            (
-                app_origins::origin.eq(origin.to_string()),
-                app_origins::app.eq(app.id.0),
-                app_origins::host.eq(origin.host().to_owned()),
-                app_origins::position.eq(position),
-            )
-        })
-        .collect();
-    diesel::insert_into(app_origins::table).values(origins).execute(conn)?;
+/// Inserts the origins that are not `stored`, and moves the others to their positions.
+fn write_origins(conn: &mut PgConnection, app: &App, stored: &[AppOrigin]) -> Result<(), Fault> {
+    // First to negative positions, because no two rows of an app may share one at any time.
+    let own = app_origins::table.filter(app_origins::app.eq(app.id.0));
+    diesel::update(own).set(app_origins::position.eq(app_origins::position * -1 - 1)).execute(conn)?;
+    for (position, origin) in (0i32..).zip(&app.origins) {
+        let text = origin.to_string();
+        if stored.contains(origin) {
+            diesel::update(app_origins::table.find(text))
+                .set(app_origins::position.eq(position))
+                .execute(conn)?;
+        } else {
+            diesel::insert_into(app_origins::table)
+                .values((
+                    app_origins::origin.eq(text),
+                    app_origins::app.eq(app.id.0),
+                    app_origins::host.eq(origin.host()),
+                    app_origins::position.eq(position),
+                ))
+                .execute(conn)?;
+        }
+    }
+    Ok(())
+}
+
+fn insert_rules(conn: &mut PgConnection, app: &App) -> Result<(), Fault> {
     let rules: Vec<RuleRow> =
         (0i32..).zip(&app.rules).map(|(position, rule)| RuleRow::of(app.id, position, rule)).collect();
     diesel::insert_into(app_rules::table).values(rules).execute(conn)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::registered::{failed, find, warn};
+use super::registered::{failed, id_of, warn};
 use super::rule::access;
 use crate::accounts::Accounts;
 use crate::apps::{App, AppOrigin, AppRefusal, Rule, Slug, Upstream};
@@ -67,8 +67,8 @@ pub async fn run(accounts: &Accounts, add: AddApp) -> Result<(), Failure> {
 }
 
 pub async fn remove(accounts: &Accounts, slug: &str) -> Result<(), Failure> {
-    let app = find(accounts, slug).await?;
-    accounts.apps.remove(None, app.id, Client::operator()).await.map_err(failed)?;
+    let id = id_of(accounts, slug).await?;
+    accounts.apps.remove(None, id, Client::operator()).await.map_err(failed)?;
     print_line!("{slug} is removed.");
     Ok(())
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::accounts::Accounts;
-use crate::apps::{Applied, ApplyOptions, AppsFile, DifferenceKind, FileRefusal};
+use crate::apps::{AppRefusal, Applied, ApplyOptions, AppsFile, DifferenceKind, FileRefusal};
 use crate::cli::Failure;
 use crate::db::Failed;
 use crate::identity::Client;
-use crate::web::copy::app_file::file_refusal;
+use crate::web::copy::app_file::{app_refusal, file_refusal};
 
 pub async fn apply(accounts: &Accounts, path: &Path, dry_run: bool, prune: bool) -> Result<(), Failure> {
     let file = read(path)?;
@@ -67,6 +67,10 @@ pub fn lines(applied: &Applied) -> Vec<String> {
 
 pub async fn export(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
     let file = accounts.apps.export().await?;
+    for app in accounts.apps.stored().await?.unreadable {
+        let why = app_refusal(&AppRefusal::Unreadable { column: app.column });
+        eprintln!("latchkey: warning: {} is not in the file: {why}", app.slug);
+    }
     match as_json {
         true => print_line!("{}", serde_json::to_string(&file)?),
         false => print_line!("{}", file.to_toml().trim_end()),

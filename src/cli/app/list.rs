@@ -6,22 +6,37 @@ use serde_json::{Value, json};
 
 use super::registered::find;
 use crate::accounts::Accounts;
-use crate::apps::{App, AppsFile};
+use crate::apps::{App, AppsFile, StoredApps, UnreadableApp};
 use crate::cli::Failure;
 use crate::web::copy::access::{UserEmails, when, who};
 
 pub async fn list(accounts: &Accounts, as_json: bool) -> Result<(), Failure> {
-    let apps = accounts.apps.list().await?;
+    let StoredApps { apps, unreadable } = accounts.apps.stored().await?;
     if !as_json {
-        match apps.is_empty() {
+        match apps.is_empty() && unreadable.is_empty() {
             true => print_line!("No apps."),
-            false => print_line!("{:<20} {:<9} {:<7} {:<40} UPSTREAM", "SLUG", "STATE", "RULES", "ORIGIN"),
+            false => {
+                print_line!("{:<20} {:<10} {:<7} {:<40} UPSTREAM", "SHORT NAME", "STATE", "RULES", "ADDRESS")
+            }
         }
     }
     for app in &apps {
         print_line!("{}", if as_json { object(app).to_string() } else { line(app) });
     }
+    for app in &unreadable {
+        let line = if as_json { unreadable_object(app).to_string() } else { unreadable_line(app) };
+        print_line!("{line}");
+    }
     Ok(())
+}
+
+fn unreadable_object(app: &UnreadableApp) -> Value {
+    json!({ "id": app.id.0, "slug": app.slug, "name": app.name, "origins": app.origins, "unreadable": app.column })
+}
+
+fn unreadable_line(app: &UnreadableApp) -> String {
+    let origin = app.origins.first().map(String::as_str).unwrap_or_default();
+    format!("{:<20} {:<10} {:<7} {:<40} unknown value in {}", app.slug, "unreadable", "-", origin, app.column)
 }
 
 fn object(app: &App) -> Value {
@@ -35,7 +50,7 @@ fn line(app: &App) -> String {
     let origin = app.origins.first().map(ToString::to_string).unwrap_or_default();
     let upstream = app.upstream.as_ref().map(ToString::to_string).unwrap_or_default();
     let state = if app.enabled { "enabled" } else { "disabled" };
-    format!("{:<20} {:<9} {:<7} {:<40} {}", app.slug.as_str(), state, app.rules.len(), origin, upstream)
+    format!("{:<20} {:<10} {:<7} {:<40} {}", app.slug.as_str(), state, app.rules.len(), origin, upstream)
 }
 
 pub async fn show(accounts: &Accounts, slug: &str, as_json: bool) -> Result<(), Failure> {
@@ -49,7 +64,7 @@ pub async fn show(accounts: &Accounts, slug: &str, as_json: bool) -> Result<(), 
     print_line!("{:<10} {}", "name", app.name);
     print_line!("{:<10} {}", "state", if app.enabled { "enabled" } else { "disabled" });
     for origin in &app.origins {
-        print_line!("{:<10} {origin}", "origin");
+        print_line!("{:<10} {origin}", "address");
     }
     print_line!("{:<10} {upstream}", "upstream");
     print_line!("{:<10} {}", "from", app.source.as_str());

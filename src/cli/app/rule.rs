@@ -33,7 +33,7 @@ pub struct AddRule {
     /// Only this path and everything below it.
     #[arg(long, conflicts_with = "exact")]
     below: Option<String>,
-    /// Only this path.
+    /// Only this path, with or without a slash at the end.
     #[arg(long)]
     exact: Option<String>,
     /// Only this method; GET includes HEAD.
@@ -48,7 +48,7 @@ pub struct AddRule {
     /// How the user must have logged in: any, two (a second factor or a passkey) or passkey.
     #[arg(long, default_value = "any")]
     factor: String,
-    /// How old the last proof of identity may be, such as 10m.
+    /// How recently the user must have confirmed their identity, such as 10m.
     #[arg(long)]
     fresh: Option<String>,
     /// Allow personal access tokens.

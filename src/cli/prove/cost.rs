@@ -10,7 +10,7 @@ use crate::lab::{CheckCost, CheckKind, Cost, Lab, Operation, OperationCost, RowW
 
 pub fn run(settings: &Settings, json: bool) -> Result<(), Failure> {
     let (accounts, _reached) = connect::accounts(settings)?;
-    let lab = Lab::new(accounts.db().clone(), settings.secret.clone());
+    let lab = Lab::new(accounts.sessions(), settings.secret.clone());
     let cost = System::new().block_on(lab.measure_cost())?;
     if json {
         print_line!("{}", as_json(&cost));

@@ -2,6 +2,7 @@
 
 mod cost;
 mod revocation;
+mod streams;
 
 use clap::Subcommand;
 

@@ -7,9 +7,10 @@ use clap::value_parser;
 use futures_util::future::{Either, select};
 use serde_json::{Value, json};
 
+use super::streams::{self, StreamsAsText};
 use crate::cli::{Failure, log, serve};
 use crate::config::Settings;
-use crate::lab::prove::{self, Failing, Percentiles, RevocationReport};
+use crate::lab::prove::{self, Failing, Percentiles, ProveError, RevocationReport};
 
 /// Start instances of this program on a database created for the test, keep them under load, revoke sessions one by
 /// one, and check that none is served afterwards. Existing data is not touched.
@@ -21,6 +22,10 @@ pub struct RevocationOptions {
     /// How long to revoke sessions.
     #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Put an app behind the instances, and measure when the event streams, stalled downloads and websockets of a
+    /// revoked session have ended.
+    #[arg(long)]
+    apps: bool,
     /// Print JSON, in one line.
     #[arg(long)]
     json: bool,
@@ -28,22 +33,38 @@ pub struct RevocationOptions {
 
 pub fn run(settings: &Settings, options: &RevocationOptions) -> Result<(), Failure> {
     log::start();
-    let report = System::new().block_on(async {
-        // Before the sandbox exists: a signal must not end the process without removing it.
-        let interrupted = serve::signals()?;
-        let proof = prove::revocation(settings, options.instances, options.seconds);
-        match select(Box::pin(interrupted), Box::pin(proof)).await {
-            // Dropping the other future removes what it has created.
-            Either::Left(((), _)) => Err(Failure::from("interrupted before anything was proven")),
-            Either::Right((report, _)) => Ok(report?),
-        }
-    })?;
+    if options.apps {
+        return prove_streams(settings, options);
+    }
+    let report = unless_interrupted(prove::revocation(settings, options.instances, options.seconds))?;
     if options.json {
         print_line!("{}", as_json(&report))
     } else {
         print_line!("{}", AsText(&report))
     }
     report.failing().map_or(Ok(()), |failing| Err(words(failing).into()))
+}
+
+fn prove_streams(settings: &Settings, options: &RevocationOptions) -> Result<(), Failure> {
+    let report = unless_interrupted(prove::stream_revocation(settings, options.instances, options.seconds))?;
+    if options.json {
+        print_line!("{}", streams::as_json(&report))
+    } else {
+        print_line!("{}", StreamsAsText(&report))
+    }
+    report.failing().map_or(Ok(()), |failing| Err(streams::words(failing).into()))
+}
+
+fn unless_interrupted<R>(proof: impl Future<Output = Result<R, ProveError>>) -> Result<R, Failure> {
+    System::new().block_on(async {
+        // Before the sandbox exists: a signal must not end the process without removing it.
+        let interrupted = serve::signals()?;
+        match select(Box::pin(interrupted), Box::pin(proof)).await {
+            // Dropping the other future removes what it has created.
+            Either::Left(((), _)) => Err(Failure::from("interrupted before anything was proven")),
+            Either::Right((report, _)) => Ok(report?),
+        }
+    })
 }
 
 fn words(failing: Failing) -> String {

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::io;
 
+use crate::apps::AppRefusal;
 use crate::config::Misconfigured;
 use crate::db::Fault;
 use crate::db::local::LocalError;
@@ -30,6 +31,13 @@ pub enum ProveError {
     AccountRefused(AdminRefusal),
     /// A name or an address that this program made up was refused.
     InvalidAccount(String),
+    AppRefused(AppRefusal),
+}
+
+impl ProveError {
+    pub fn unexpected(request: Request, status: u16, location: String) -> Self {
+        Self::Unexpected { request, status, location }
+    }
 }
 
 /// What an instance must show.
@@ -38,12 +46,16 @@ pub enum Awaited {
     Ready,
     Serving,
     Refusing,
+    /// Streams that have begun.
+    Streaming,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     SessionsPage,
     Revocation,
+    /// A step from the app to the portal and back.
+    Handoff,
 }
 
 impl Display for ProveError {
@@ -63,14 +75,19 @@ impl Display for ProveError {
             Self::TimedOut(Awaited::Ready) => f.write_str("an instance did not become ready in time"),
             Self::TimedOut(Awaited::Serving) => f.write_str("an instance never served a live session"),
             Self::TimedOut(Awaited::Refusing) => f.write_str("an instance never refused a revoked session"),
+            Self::TimedOut(Awaited::Streaming) => f.write_str("a stream through the app did not begin in time"),
             Self::Unexpected { request: Request::SessionsPage, status, .. } => {
                 write!(f, "the page of sessions was answered with {status}")
             }
             Self::Unexpected { request: Request::Revocation, status, location } => {
                 write!(f, "the revocation was answered with {status} {location}")
             }
+            Self::Unexpected { request: Request::Handoff, status, location } => {
+                write!(f, "entering the app was answered with {status} {location}")
+            }
             Self::AccountRefused(refusal) => write!(f, "an account could not be created: {refusal:?}"),
             Self::InvalidAccount(why) => write!(f, "an account could not be created: {why}"),
+            Self::AppRefused(refusal) => write!(f, "the app could not be registered: {refusal:?}"),
         }
     }
 }

@@ -10,6 +10,9 @@ use tokio::time::timeout;
 /// Longer than the program may take for any answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// The host name of the portal, on every instance.
+const PORTAL: &str = "localhost";
+
 /// Our response headers are far smaller.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
@@ -21,9 +24,18 @@ pub struct HttpConnection {
 
 pub struct ProbeAnswer {
     pub status: u16,
-    /// The target of a redirect, without its query.
+    /// The target of a redirect.
     pub location: String,
+    /// The first cookie that the answer sets, as a browser sends it.
+    pub cookie: String,
     pub body: String,
+}
+
+impl ProbeAnswer {
+    /// Whether it redirects to this page of the portal, with any query.
+    pub fn leads_to(&self, path: &str) -> bool {
+        self.status == 303 && self.location.split('?').next() == Some(path)
+    }
 }
 
 impl HttpConnection {
@@ -32,14 +44,25 @@ impl HttpConnection {
     }
 
     pub async fn get(&mut self, path: &str, cookie: &str) -> Result<ProbeAnswer, Error> {
-        self.send(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\ncookie: {cookie}\r\n\r\n")).await
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: {PORTAL}\r\ncookie: {cookie}\r\n\r\n")).await
+    }
+
+    /// Follows a link or redirect from another site, as a browser does.
+    pub async fn navigate(&mut self, url: &str, cookie: &str) -> Result<ProbeAnswer, Error> {
+        let (host, path) =
+            url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).unwrap_or_default();
+        self.send(&format!(
+            "GET /{path} HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\nsec-fetch-site: cross-site\r\n\
+             sec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\n\r\n"
+        ))
+        .await
     }
 
     /// Posts a form as a browser on this page would.
     pub async fn post(&mut self, path: &str, cookie: &str, form: &str) -> Result<ProbeAnswer, Error> {
         let length = form.len();
         self.send(&format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncookie: {cookie}\r\norigin: http://localhost\r\n\
+            "POST {path} HTTP/1.1\r\nhost: {PORTAL}\r\ncookie: {cookie}\r\norigin: http://{PORTAL}\r\n\
              content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n{form}"
         ))
         .await
@@ -86,9 +109,11 @@ impl HttpConnection {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
         }
-        let location = header(&head, "location").and_then(|value| value.split('?').next());
+        let location = header(&head, "location").unwrap_or_default().to_owned();
+        let cookie = header(&head, "set-cookie").and_then(|value| value.split(';').next());
+        let cookie = cookie.unwrap_or_default().to_owned();
         let body = String::from_utf8_lossy(&self.received[head_ends..ends]).into_owned();
-        Ok(ProbeAnswer { status, location: location.unwrap_or_default().to_owned(), body })
+        Ok(ProbeAnswer { status, location, cookie, body })
     }
 }
 

@@ -14,6 +14,7 @@ use super::ProveError;
 use super::error::Awaited;
 use super::http::HttpConnection;
 use super::sandbox::Sandbox;
+use super::users::PUBLIC_URL;
 
 /// A start takes well under a second; this allows for a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,13 +42,20 @@ impl Instance {
             ("LATCHKEY__SECRET", sandbox.secret.expose_secret()),
             ("LATCHKEY__SECRET_PREVIOUS", ""),
             ("LATCHKEY__SERVER__BIND", "127.0.0.1"),
-            ("LATCHKEY__SERVER__PUBLIC_URL", "http://localhost"),
+            ("LATCHKEY__SERVER__PUBLIC_URL", PUBLIC_URL),
             ("LATCHKEY__MAIL__TRANSPORT", "none"),
             // Sessions are revoked within seconds after they are opened.
             ("LATCHKEY__SESSIONS__CONFIRM_WINDOW", "10m"),
         ];
         let mut command = Command::new(env::current_exe()?);
-        command.arg("serve").envs(own).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        // The apps of the operator are not part of the test.
+        command
+            .arg("serve")
+            .envs(own)
+            .env_remove("LATCHKEY_APPS")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr);
         Ok(Self { port, child: command.spawn()?, log })
     }
 

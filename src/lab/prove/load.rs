@@ -186,14 +186,14 @@ impl Load {
         if revoked {
             increment(&self.counts.begun_after_answer);
         }
-        match answer.map(|answer| (answer.status, answer.location)) {
-            Ok((200, _)) => {
+        match answer {
+            Ok(answer) if answer.status == 200 => {
                 answers.served.set(answers.served.get() + 1);
                 if revoked {
                     increment(&self.counts.served_after_answer);
                 }
             }
-            Ok((303, location)) if location == "/login" => {
+            Ok(answer) if answer.leads_to("/login") => {
                 if session.sent.get().is_none() {
                     increment(&self.counts.refused_while_live);
                 }

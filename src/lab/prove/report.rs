@@ -113,7 +113,8 @@ impl RevocationReport {
     }
 }
 
-fn percentiles(taken: &[f64]) -> Option<Percentiles> {
+/// Of times in milliseconds.
+pub fn percentiles(taken: &[f64]) -> Option<Percentiles> {
     let mut sorted = taken.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;

@@ -6,16 +6,19 @@ use std::time::Instant;
 use super::ProveError;
 use super::error::Request;
 use super::http::HttpConnection;
-use super::sandbox::Sandbox;
 use crate::accounts::Accounts;
-use crate::config::{Misconfigured, Settings, Transport};
+use crate::apps::App;
+use crate::config::{Misconfigured, Origin, Settings, Transport};
 use crate::db::{Db, Fault, Refusable as _};
-use crate::identity::{Email, Name, Role};
+use crate::identity::{Client, Email, Name, Role};
 use crate::mail::Mailer;
 use crate::notices::write_nothing;
 use crate::secret::{CookieSigner, Secret};
 use latchkey_sessions::{Handle, Key, NewSession};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// The public URL of every instance, whatever its port.
+pub const PUBLIC_URL: &str = "http://localhost";
 
 /// Fewer than the limit of sessions a user may have.
 const SESSIONS_PER_USER: usize = 60;
@@ -45,21 +48,24 @@ pub struct ProbeUser {
 
 impl ProbeUsers {
     /// Creates accounts as the instances know them: in the same database, with the same secret.
-    pub fn new(settings: &Settings, sandbox: &Sandbox) -> Result<Self, ProveError> {
+    pub fn new(settings: &Settings, url: &SecretString, secret: &SecretString) -> Result<Self, ProveError> {
         let mut settings = settings.clone();
-        settings.secret = Secret::parse(sandbox.secret.expose_secret())
+        settings.secret = Secret::parse(secret.expose_secret())
             .map_err(|_| Misconfigured::new("the generated secret is too weak"))?;
+        settings.server.public = Origin::parse(PUBLIC_URL).map_err(Misconfigured::new)?;
         settings.mail.transport = Transport::None;
         settings.mail.smtp_url = None;
         let signer = CookieSigner::new(&settings.secret);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;
-        let accounts = Accounts::new(
-            Db::new(sandbox.url.expose_secret(), settings.pool),
-            mailer,
-            &settings,
-            write_nothing,
-        )?;
+        let accounts =
+            Accounts::new(Db::new(url.expose_secret(), settings.pool), mailer, &settings, write_nothing)?;
         Ok(Self { accounts, signer, created: Cell::new(0) })
+    }
+
+    /// Puts an app behind the instances.
+    pub async fn register(&self, app: App) -> Result<(), ProveError> {
+        let added = self.accounts.apps.add(None, app, Client::operator()).await.split()?;
+        added.map_err(ProveError::AppRefused)
     }
 
     /// A session that is never revoked.
@@ -74,8 +80,7 @@ impl ProbeUsers {
         let page = http.get("/account/sessions", &cookie).await?;
         let field = page.body.split_once("name=\"csrf_token\" value=\"").map(|(_, rest)| rest);
         let Some(csrf_token) = field.and_then(|rest| rest.split('"').next()) else {
-            let request = Request::SessionsPage;
-            return Err(ProveError::Unexpected { request, status: page.status, location: page.location });
+            return Err(ProveError::unexpected(Request::SessionsPage, page.status, page.location));
         };
         Ok(ProbeUser { cookie, csrf_token: csrf_token.to_owned(), other_sessions })
     }
@@ -112,6 +117,11 @@ impl ProbeUsers {
 }
 
 impl ProbeUser {
+    /// The cookie of the session that revokes the others.
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// Revokes one of the other sessions with the form on their page, and records when. Returns `false` if there was
     /// no answer in time, or the instance asked to come back later.
     pub async fn revoke(&self, session: &Session, http: &mut HttpConnection) -> Result<bool, ProveError> {
@@ -119,15 +129,15 @@ impl ProbeUser {
         session.sent.set(Some(Instant::now()));
         let answer = http.post(&path, &self.cookie, &format!("csrf_token={}", self.csrf_token)).await;
         let answered = Instant::now();
-        match answer.map(|answer| (answer.status, answer.location)) {
-            Ok((303, location)) if location == "/account/sessions" => {
+        match answer {
+            Ok(answer) if answer.leads_to("/account/sessions") => {
                 session.answered.set(Some(answered));
                 Ok(true)
             }
-            Ok((503, _)) | Err(_) => Ok(false),
-            Ok((status, location)) => {
-                Err(ProveError::Unexpected { request: Request::Revocation, status, location })
+            Ok(answer) if answer.status != 503 => {
+                Err(ProveError::unexpected(Request::Revocation, answer.status, answer.location))
             }
+            Ok(_) | Err(_) => Ok(false),
         }
     }
 }

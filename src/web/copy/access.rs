@@ -18,7 +18,10 @@ pub type UserEmails = HashMap<UserId, String>;
 pub fn when(scope: &RuleScope) -> String {
     let mut text = match &scope.path {
         PathMatch::All => "Every path".to_owned(),
-        PathMatch::Exact(path) => format!("Only {path}"),
+        PathMatch::Exact(path) => match path.to_string().trim_end_matches('/') {
+            "" => "Only /".to_owned(),
+            path => format!("Only {path} and {path}/"),
+        },
         PathMatch::Below(path) => format!("{path} and below"),
     };
     if !scope.methods.is_empty() {
@@ -232,6 +235,10 @@ mod tests {
             networks: vec!["10.0.0.0/8".parse().unwrap(), "192.0.2.7".parse().unwrap()],
         };
         assert_eq!(when(&rule.when), "/admin and below, only GET and POST, from 10.0.0.0/8 or 192.0.2.7/32");
+        for (path, text) in [("/a", "Only /a and /a/"), ("/a/", "Only /a and /a/"), ("/", "Only /")] {
+            let path = PathMatch::Exact(RulePath::parse(path).unwrap());
+            assert_eq!(when(&RuleScope { path, ..RuleScope::default() }), text);
+        }
         rule.access = Access::Listed(AccessList {
             groups: vec![group("staff"), group("guests")],
             users: vec![user],

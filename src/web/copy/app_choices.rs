@@ -2,7 +2,10 @@
 
 type Options = &'static [(&'static str, &'static str)];
 
-pub const PATH_KINDS: Options = &[("below", "A path and everything below it"), ("exact", "Only one path")];
+pub const PATH_KINDS: Options = &[
+    ("below", "A path and everything below it"),
+    ("exact", "Only one path, with or without a slash at the end"),
+];
 
 pub const ACCESS: Options = &[
     ("listed", "The groups, users and roles below"),

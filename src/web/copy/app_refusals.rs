@@ -127,6 +127,7 @@ impl From<&AppRefusal> for Phrase {
                 "changed",
                 "The app has changed since you opened this page, so nothing was changed. Check it and try again.",
             ),
+            AppRefusal::Unreadable { column } => unreadable(column),
             AppRefusal::SlugTaken => Self::new("slug-taken", "Another app has this short name."),
             AppRefusal::InvalidSlug => InvalidSlug.into(),
             AppRefusal::Name(InvalidName::Empty) => {
@@ -186,6 +187,17 @@ impl From<&AppRefusal> for Phrase {
             AppRefusal::Rule { why, .. } => why.into(),
         }
     }
+}
+
+/// An app with a value in this column that this version does not know.
+pub fn unreadable(column: &str) -> Phrase {
+    Phrase::with(
+        "unreadable",
+        format!(
+            "This version of Latchkey doesn't know the value that is stored in {column}, so it refuses all requests \
+             for the app. Run the version that stored it, or remove the app with “latchkey app remove” and add it again."
+        ),
+    )
 }
 
 /// A limit that is not a number, or outside its bounds.

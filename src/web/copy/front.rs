@@ -41,10 +41,10 @@ front_copy! {
     PasskeyMissing = 403, "passkey-missing", "Set up a passkey first", "This app asks you to log in with a passkey, and you haven't added one yet.";
     PasskeyNeeded = 403, "passkey-needed", "Log in with your passkey", "This app asks you to log in with a passkey. Log out, then log in again with yours.";
     CrossSite = 403, "cross-site", "This came from another site", "Your browser says that another site sent this, so it wasn't passed on. If you sent it from the app, open the app again and repeat it.";
-    PreflightRefused = 403, "preflight", "This site may not call the app", "The origin of the request is not on the app's list.";
+    PreflightRefused = 403, "preflight", "This site may not call the app", "The site that sent the request isn't among those that may call this app.";
     Unknown = 403, "app.unknown", "There is no app here", "Check the address. The app may have been removed or disabled.";
     PathAmbiguous = 403, "path.ambiguous", "This address can be read in two ways", "This app has rules for some of its paths, so an address that can be read in two ways is refused. Check the address for //, dots, backslashes and unnecessary %-codes.";
-    Misconfigured = 403, "front.misconfigured", "This app isn't set up correctly", "The server can't tell where your request comes from. Tell the operator; the log has the details.";
+    Misconfigured = 403, "front.misconfigured", "This app isn't set up correctly", "The server can't apply the app's rules to this request. Tell the operator; the log has the details.";
     Unavailable = 503, "unavailable", "We can't open this app right now", "We can't check who you are at the moment. Wait a few seconds, then try again.";
     Busy = 503, "busy", "This app is busy", "Too many requests are waiting for it. Wait a few seconds, then try again.";
     Unreachable = 502, "unreachable", "The app isn't answering", "We couldn't connect to it. Try again in a moment. If it happens again, tell the operator.";
@@ -52,7 +52,7 @@ front_copy! {
     TimedOut = 504, "timed-out", "The app took too long", "It may still be working on your request. Check before you send it again.";
     TooLarge = 413, "too-large", "This is too large", "The app limits how much you can send at once. Send less, or a smaller file.";
     BadRequest = 400, "bad-request", "We can't read this request", "Check the address and try again.";
-    Misdirected = 421, "misdirected", "Nothing is served under this name", "Check the address. If you run this server, add the name as an origin of an app.";
+    Misdirected = 421, "misdirected", "Nothing is served under this name", "Check the address. If you run this server, give an app an address with this name.";
     NotFound = 404, "not-found", "Page not found", "Latchkey has no page at this address. Check the address, or open the app.";
     WrongMethod = 405, "wrong-method", "This page can't be opened that way", "Go back and use the buttons on the page.";
     /// The browser came back without the state cookie.

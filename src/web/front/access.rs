@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderMap};
 use latchkey_sessions::{ScopedSession, Use};
 use uuid::Uuid;
 
@@ -11,10 +10,11 @@ use super::answers::{self, FrontRefusal};
 use super::app_key::PresentedAppKey;
 use super::app_request::AppRequest;
 use super::header_text;
-use crate::apps::{AccessRequest, Answer, App, Caller, RequestHeaders, RequestKind, decide, is_safe};
+use crate::apps::{AccessRequest, Answer, Caller, HostOwner, RequestHeaders, RequestKind, decide, is_safe};
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::identity::{User, UserSession as _};
+use crate::web::proxy::BodyLength;
 use crate::web::streams::{Destination, LiveStreams, StreamFacts, StreamGate, StreamKey};
 
 /// What the rules say about a request.
@@ -22,7 +22,7 @@ pub enum Access {
     Granted(Granted),
     Refused(HttpResponse),
     /// The app was changed while the request was decided. `None`: it has no app at this origin any more.
-    AppChanged(Option<Arc<App>>),
+    AppChanged(Option<HostOwner>),
 }
 
 /// A request that may be passed on.
@@ -54,7 +54,7 @@ pub fn access_request<'r>(app_request: &AppRequest<'r>) -> AccessRequest<'r> {
         app_request.method.as_str(),
         app_request.uri.path(),
         &headers,
-        has_body(app_request.headers),
+        BodyLength::announced(app_request.headers).has_body(),
         app_request.address,
         app_request.shared.trusted_hops,
     )
@@ -84,9 +84,9 @@ pub async fn admit(
     let gate = open(streams, app_request, asked, key.as_ref(), found.as_ref());
     let generation = gate.generation();
     let snapshot = app_request.shared.accounts.apps.snapshot().await?;
-    match snapshot.by_host(app_request.origin.host()) {
-        Some(app) if Arc::ptr_eq(app, app_request.app) || app == app_request.app => {}
-        app => return Ok(Access::AppChanged(app.cloned())),
+    match snapshot.owner_of(app_request.origin.host()) {
+        Some(HostOwner::App { app, .. }) if Arc::ptr_eq(app, app_request.app) || app == app_request.app => {}
+        owner => return Ok(Access::AppChanged(owner.cloned())),
     }
     let found = match (&key, found) {
         (Some(key), Some(first)) => {
@@ -159,10 +159,4 @@ fn usage(asked: &AccessRequest<'_>) -> Use {
         RequestKind::Frame | RequestKind::Script => !is_safe(asked.method) || asked.fetch_site.is_none(),
     };
     if counts { Use::Counts } else { Use::Background }
-}
-
-/// Whether the headers announce a body (RFC 9112 §6.3).
-pub fn has_body(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::TRANSFER_ENCODING)
-        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
 }

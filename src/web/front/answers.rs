@@ -7,7 +7,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 
 use super::app_request::AppRequest;
 use super::page::{self, PageContent, PageLink};
-use crate::apps::{AccessRequest, Answer, App, Caller, RequestKind, Trace};
+use crate::apps::{AccessRequest, Answer, App, Caller, RequestKind, Trace, UnreadableApp};
 use crate::db::Fault;
 use crate::web::copy::access;
 use crate::web::copy::front::{self, FrontCode};
@@ -137,13 +137,9 @@ fn forbidden(
         let home = PageLink::to(front::YOUR_APPS, portal("/home"));
         links.push(if links.is_empty() { home } else { home.secondary() });
     }
-    let before = refusal.caller.map(|caller| front::logged_in_as(caller.name, caller.email));
-    let content = PageContent {
-        before: before.into_iter().collect(),
-        after: why.into_iter().collect(),
-        links,
-        ..PageContent::default()
-    };
+    let who = refusal.caller.map(|caller| front::logged_in_as(caller.name, caller.email));
+    let content =
+        PageContent { before: who.into_iter().chain(why).collect(), links, ..PageContent::default() };
     app_request.page(code, content)
 }
 
@@ -153,11 +149,27 @@ fn wants_page(kind: RequestKind) -> bool {
 
 /// A page or a problem document that says no more than its code.
 fn plain(code: FrontCode, app: Option<&App>, kind: RequestKind, id: &str) -> HttpResponse {
-    if wants_page(kind) {
-        page::page(code, app, PageContent::default(), id)
-    } else {
-        page::problem(code, None, None, id)
+    if !wants_page(kind) {
+        return page::problem(code, None, None, id);
     }
+    let links = match kind {
+        // To this page itself, which reads only.
+        RequestKind::Navigation if passes_by_itself(code) => vec![PageLink::to(front::TRY_AGAIN, "")],
+        _ => Vec::new(),
+    };
+    page::page(code, app, PageContent { links, ..PageContent::default() }, id)
+}
+
+/// Whether the same request may succeed a moment later.
+fn passes_by_itself(code: FrontCode) -> bool {
+    matches!(
+        code,
+        FrontCode::Unavailable
+            | FrontCode::Busy
+            | FrontCode::Unreachable
+            | FrontCode::BadAnswer
+            | FrontCode::Fault
+    )
 }
 
 /// Scripts of the sites that the app trusts may read why a request was refused (Fetch §3.2).
@@ -170,6 +182,12 @@ fn allow_cors(app_request: &AppRequest<'_>, asked: &AccessRequest<'_>, response:
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
     }
+}
+
+/// The app at this host has a value that this version does not know, so its rules cannot be applied.
+pub fn unreadable(app: &UnreadableApp, kind: RequestKind, id: &str) -> HttpResponse {
+    tracing::warn!(app = app.slug, why = app.column, "front.misconfigured");
+    plain(FrontCode::Misconfigured, None, kind, id)
 }
 
 /// Without its database, an instance refuses every request.

@@ -81,11 +81,8 @@ pub fn key_cookie(
     let key = key.reveal();
     let mac = secret::encode(&secret.mac(KEY, &[key.as_bytes()]));
     let owner = secret::encode(&secret.mac(OWNER, &[key.as_bytes(), user.0.as_bytes()]));
-    let mut cookie = host_cookie(origin, AppCookieNames::on(origin).key, format!("{key}.{mac}.{owner}"));
-    if let Some(keep_for) = keep_for {
-        cookie.set_max_age(time::Duration::try_from(keep_for).unwrap_or(time::Duration::MAX));
-    }
-    cookie
+    let cookie = host_cookie(origin, AppCookieNames::on(origin).key, format!("{key}.{mac}.{owner}"));
+    cookies::kept_for(cookie, keep_for)
 }
 
 /// `code` with a MAC, for the query of `/.latchkey/enter`: a made-up code reaches no database.

@@ -15,20 +15,20 @@ use futures_util::future::LocalBoxFuture;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::access::{Access, Granted, LogFields, access_request, admit, has_body};
+use super::access::{Access, Granted, LogFields, access_request, admit};
 use super::answers;
 use super::app_request::{AppRequest, RESERVED};
 use super::{echo, handoff, host, leave, page};
-use crate::apps::{App, AppSnapshot, RequestHeaders, RequestKind, host_name};
+use crate::apps::{App, AppSnapshot, HostOwner, RequestHeaders, RequestKind, host_name};
 use crate::db::Fault;
 use crate::identity::{Client, UserSession as _};
-use crate::web::copy::front::FrontCode;
+use crate::web::copy::front::{FrontCode, OPEN_APP};
 use crate::web::http::request_layer::{log_fault, new_request_id};
 use crate::web::http::server::{ClientConnection, Front, Routed};
 use crate::web::http::shared::Shared;
 use crate::web::http::{client_address, traceparent};
 use crate::web::ops::{app_question, doctor};
-use crate::web::proxy::{ClientFacts, Identity, Transport};
+use crate::web::proxy::{BodyLength, ClientFacts, Identity, Transport};
 use crate::web::streams::LiveStreams;
 
 /// Each worker has one.
@@ -54,13 +54,16 @@ impl FrontDoor {
     async fn choose(&self, request: Request) -> Routed {
         let apps = &self.shared.accounts.apps;
         let host = host::named(request.head());
-        let snapshot = apps.snapshot().await;
+        // Without a lease, every request for any name would read all apps.
+        let snapshot =
+            if self.shared.can_proxy { apps.snapshot().await } else { apps.recent_snapshot().await };
         let found = match (&snapshot, host) {
-            (Ok(snapshot), Ok(host)) => snapshot.by_host(host).cloned(),
+            (Ok(snapshot), Ok(host)) => snapshot.owner_of(host).cloned(),
             _ => None,
         };
         let is_portals = match &found {
-            Some(_) => doctor::is_question(&self.shared, request.head()),
+            Some(HostOwner::App { .. }) => doctor::is_question(&self.shared, request.head()),
+            Some(HostOwner::Unreadable(_)) => false,
             None => match &snapshot {
                 Ok(snapshot) => snapshot.is_empty(),
                 // The portal says that the database is away, unless an app was at this host.
@@ -75,7 +78,7 @@ impl FrontDoor {
         let trace = traceparent::named(request.headers()).map(tracing::field::display);
         let span = tracing::info_span!("request", id, trace);
         let method = request.method().clone();
-        let slug = found.as_ref().map(|app| app.slug.clone());
+        let owner = found.clone();
         // Boxed by itself: a request that goes on to the portal never needs its memory.
         Box::pin(
             async move {
@@ -87,7 +90,7 @@ impl FrontDoor {
                     whole(page::problem(FrontCode::Fault, None, None, &id))
                 });
                 let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-                let app = slug.as_ref().map_or("-", |slug| slug.as_str());
+                let app = owner.as_ref().map_or("-", HostOwner::slug);
                 let [mut session, mut principal] = [Uuid::encode_buffer(); 2];
                 let session = log.session.map(|id| &*id.hyphenated().encode_lower(&mut session));
                 let principal = log.principal.map(|id| &*id.hyphenated().encode_lower(&mut principal));
@@ -111,15 +114,21 @@ impl FrontDoor {
         &self,
         mut request: Request,
         snapshot: Result<Arc<AppSnapshot>, Fault>,
-        mut found: Option<Arc<App>>,
+        mut found: Option<HostOwner>,
         id: &str,
         log: &mut LogFields,
     ) -> Response<BoxBody> {
         for _ in 0..ATTEMPTS {
-            let Some(app) = found else { return whole(self.no_app(&request, snapshot.err(), id)) };
-            match self.serve(request, &app, id, log).await {
+            let (app, origin) = match found {
+                Some(HostOwner::App { app, origin }) => (app, origin),
+                Some(HostOwner::Unreadable(app)) => {
+                    return whole(answers::unreadable(&app, kind_of(request.head()), id));
+                }
+                None => return whole(self.no_app(&request, snapshot.err(), id)),
+            };
+            match self.serve(request, &app, origin, id, log).await {
                 Served::Answered(response) => return response,
-                Served::AppChanged(returned, app) => (request, found) = (returned, app),
+                Served::AppChanged(returned, owner) => (request, found) = (returned, owner),
             }
         }
         let fault = Fault::Unavailable("the app changes faster than the request can be decided".into());
@@ -141,9 +150,18 @@ impl FrontDoor {
         }
     }
 
-    /// Answers at the origin of `app`.
-    async fn serve(&self, mut request: Request, app: &Arc<App>, id: &str, log: &mut LogFields) -> Served {
-        let Some(origin) = host::named(request.head()).ok().and_then(|host| app.origin_at(host)) else {
+    /// Answers at an origin of `app`.
+    ///
+    /// * `origin`: its position.
+    async fn serve(
+        &self,
+        mut request: Request,
+        app: &Arc<App>,
+        origin: usize,
+        id: &str,
+        log: &mut LogFields,
+    ) -> Served {
+        let Some(origin) = app.origins.get(origin) else {
             return Served::page(page::problem(FrontCode::BadRequest, None, None, id));
         };
         let address = client_address::of_head(request.head(), self.shared.trusted_hops);
@@ -211,7 +229,7 @@ const ATTEMPTS: usize = 3;
 enum Served {
     Answered(Response<BoxBody>),
     /// The app was changed before the request was passed on.
-    AppChanged(Request, Option<Arc<App>>),
+    AppChanged(Request, Option<HostOwner>),
 }
 
 impl Served {
@@ -255,7 +273,11 @@ async fn reserved_path(
         "in" => "GET, HEAD",
         "enter" => "GET",
         "out" => "GET, POST",
-        _ => return Ok(app_request.page(FrontCode::NotFound, page::PageContent::default())),
+        _ => {
+            let links = vec![page::PageLink::to(OPEN_APP, "/")];
+            let content = page::PageContent { links, ..page::PageContent::default() };
+            return Ok(app_request.page(FrontCode::NotFound, content));
+        }
     };
     if !allowed.split(", ").any(|method| method == app_request.method.as_str()) {
         let mut response = app_request.page(FrontCode::WrongMethod, page::PageContent::default());
@@ -271,7 +293,7 @@ async fn reserved_path(
 
 fn kind_of(head: &RequestHead) -> RequestKind {
     let headers = RequestHeaders::read(|name| header_text(&head.headers, name));
-    RequestKind::of(head.method.as_str(), &headers, has_body(&head.headers))
+    RequestKind::of(head.method.as_str(), &headers, BodyLength::announced(&head.headers).has_body())
 }
 
 /// The value of a header; empty if it is not text.

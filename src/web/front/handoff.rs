@@ -74,7 +74,7 @@ pub async fn enter(app_request: &AppRequest<'_>) -> Result<HttpResponse, Fault> 
     if app_request.key().is_some_and(|key| !key.is_of(secret, entered.user)) {
         clear_site(app_request, &mut response);
     }
-    let keep_for = entered.remember.then(|| app_request.shared.accounts.sessions().policy().absolute(true));
+    let keep_for = app_request.shared.keep_for(entered.remember);
     let key = app_key::key_cookie(secret, app_request.origin, &entered.key, entered.user, keep_for);
     cookies::append(response.headers_mut(), &key);
     Ok(response)

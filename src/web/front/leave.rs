@@ -1,12 +1,8 @@
 //! `/.latchkey/out`: ends the key that this browser has for this app. The session stays.
 
-use std::time::Duration;
-
 use actix_http::Payload;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
-use actix_web::rt::time::timeout;
-use futures_util::StreamExt as _;
 use latchkey_sessions::Use;
 
 use super::app_key::{self, PresentedAppKey};
@@ -16,15 +12,10 @@ use super::page::{PageButton, PageContent, PageLink};
 use crate::db::Fault;
 use crate::secret;
 use crate::web::copy::front::{self, FrontCode};
+use crate::web::http::body::{self, Media};
 use crate::web::http::{cookies, urlencoded};
 
 const PURPOSE: &str = "app-leave";
-
-/// The one field has 43 characters.
-const MAX_BODY: usize = 1024;
-
-/// The body is one packet.
-const BODY_WITHIN: Duration = Duration::from_secs(5);
 
 const ACTION: &str = "/.latchkey/out";
 
@@ -50,7 +41,7 @@ fn ask(app_request: &AppRequest<'_>) -> HttpResponse {
 }
 
 async fn submit(app_request: &AppRequest<'_>, body: Payload) -> Result<HttpResponse, Fault> {
-    let given = token_field(body).await;
+    let given = token_field(app_request, body).await;
     // Without a key, the browser has already left the app.
     let Some(key) = app_request.key() else { return Ok(left(app_request)) };
     let is_ours = |given: &str| {
@@ -86,19 +77,8 @@ fn token(app_request: &AppRequest<'_>, key: &PresentedAppKey) -> String {
 }
 
 /// The field `token` of the form; `None` if the body is not our form.
-async fn token_field(body: Payload) -> Option<String> {
-    let bytes = timeout(BODY_WITHIN, whole(body)).await.ok()??;
+async fn token_field(app_request: &AppRequest<'_>, body: Payload) -> Option<String> {
+    let bytes = body::read(app_request.headers, body, Media::Form).await.ok()?;
     let pairs = urlencoded::pairs(&bytes).ok()?;
     pairs.into_iter().find_map(|(name, value)| (name == "token").then_some(value))
-}
-
-async fn whole(mut body: Payload) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    while let Some(piece) = body.next().await {
-        bytes.extend_from_slice(&piece.ok()?);
-        if bytes.len() > MAX_BODY {
-            return None;
-        }
-    }
-    Some(bytes)
 }

@@ -61,8 +61,6 @@ pub struct PageContent {
     pub heading: Option<String>,
     /// Before the code's sentence.
     pub before: Vec<String>,
-    /// After it.
-    pub after: Vec<String>,
     pub links: Vec<PageLink>,
     pub button: Option<PageButton>,
 }
@@ -80,7 +78,6 @@ pub fn page(code: FrontCode, app: Option<&App>, content: PageContent, request_id
     let FrontCopy { status, code: text, heading, text: sentence } = code.copy();
     let mut lines = content.before;
     lines.push(sentence.to_owned());
-    lines.extend(content.after);
     let page = FrontPage {
         code: text,
         heading: content.heading.as_deref().unwrap_or(heading),
@@ -191,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_page_needs_nothing_from_the_host_of_the_app() {
-        let content = PageContent { after: vec!["<b>&".to_owned()], ..PageContent::default() };
+        let content = PageContent { before: vec!["<b>&".to_owned()], ..PageContent::default() };
         let response = page(FrontCode::Unknown, None, content, "id");
         let policy = response.headers().get(header::CONTENT_SECURITY_POLICY).unwrap().to_str().unwrap();
         assert!(policy.contains(&format!("style-src 'sha256-{}'", style_hash())), "{policy}");

@@ -32,6 +32,12 @@ const PASSKEYS: Asset = Asset {
     bytes: include_bytes!("../../../static/passkeys.js"),
 };
 
+const LIVE: Asset = Asset {
+    name: "live.js",
+    kind: "text/javascript; charset=utf-8",
+    bytes: include_bytes!("../../../static/live.js"),
+};
+
 pub fn css() -> &'static str {
     static URL: LazyLock<String> = LazyLock::new(|| url(&CSS));
     &URL
@@ -42,9 +48,15 @@ pub fn icon() -> &'static str {
     &URL
 }
 
-/// The only script.
+/// The script of the pages that offer passkeys.
 pub fn passkeys() -> &'static str {
     static URL: LazyLock<String> = LazyLock::new(|| url(&PASSKEYS));
+    &URL
+}
+
+/// The script of the page with live connections.
+pub fn live() -> &'static str {
+    static URL: LazyLock<String> = LazyLock::new(|| url(&LIVE));
     &URL
 }
 
@@ -53,7 +65,7 @@ pub fn mount(config: &mut web::ServiceConfig) {
 }
 
 async fn file(request: HttpRequest) -> Result<HttpResponse, Error> {
-    let asset = [CSS, ICON, PASSKEYS]
+    let asset = [CSS, ICON, PASSKEYS, LIVE]
         .into_iter()
         .find(|asset| request.match_info().get("name") == Some(asset.name))
         .ok_or(Error::NotFound)?;

@@ -1,9 +1,8 @@
-//! The body of a POST: checks its type, its length and the time it takes to arrive. Only `session::receive` reads one;
-//! it asks the guard before and after.
+//! The body of a POST: checks its type, its length and the time it takes to arrive. On the portal, only
+//! `session::receive` reads one, which asks the guard before and after.
 
 use std::time::Duration;
 
-use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut};
@@ -34,8 +33,8 @@ impl Media {
     }
 }
 
-pub async fn read(request: &HttpRequest, payload: Payload, media: Media) -> Result<Bytes, Error> {
-    let typed = has_type(request.headers(), media)?;
+pub async fn read(headers: &HeaderMap, payload: Payload, media: Media) -> Result<Bytes, Error> {
+    let typed = has_type(headers, media)?;
     let bytes = tokio::time::timeout(MAX_WAIT, collect(payload)).await.map_err(|_| Error::TooSlow)??;
     // A body must state its type; without a body there is no type, and the form is empty.
     if !typed && (media == Media::Json || !bytes.is_empty()) {

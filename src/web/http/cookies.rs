@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 use std::mem;
+use std::time::Duration;
 
-use actix_web::cookie::{Cookie, CookieBuilder, SameSite};
+use actix_web::cookie::{Cookie, CookieBuilder, SameSite, time};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use memchr::{memchr, memchr_iter};
 use percent_encoding::percent_decode;
@@ -75,6 +76,16 @@ pub fn append(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
 /// send it with a form.
 pub fn for_host(name: String, value: String, secure: bool) -> CookieBuilder<'static> {
     Cookie::build(name, value).path("/").http_only(true).secure(secure).same_site(SameSite::Lax)
+}
+
+/// `cookie` with this lifetime, unless it removes a cookie. `None`: until the browser closes.
+pub fn kept_for(mut cookie: Cookie<'static>, keep_for: Option<Duration>) -> Cookie<'static> {
+    if cookie.max_age().is_none()
+        && let Some(keep_for) = keep_for
+    {
+        cookie.set_max_age(time::Duration::try_from(keep_for).unwrap_or(time::Duration::MAX));
+    }
+    cookie
 }
 
 /// The cookies of the response; for a repeated name the last one wins.

@@ -7,7 +7,7 @@ use crate::config::{ServerSettings, Switch};
 /// No scripts, styles and images from this site only, no framing, forms sent to this site only (ASVS 5.0 3.4.3).
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The same, plus our only script, which may connect to this site only.
+/// The same, plus our own scripts, which may connect to this site only.
 const CSP_WITH_SCRIPT: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Carries the query of `latchkey doctor` (see `web::ops::doctor`).

@@ -2,6 +2,7 @@
 //! names of the cookies.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, CookieBuilder};
@@ -98,8 +99,8 @@ impl Shared {
         requests: RequestCounts,
     ) -> Self {
         let prefix = if settings.server.public.is_secure() { "__Host-" } else { "" };
-        let lab = (settings.compare == Switch::On)
-            .then(|| Lab::new(accounts.db().clone(), settings.secret.clone()));
+        let lab =
+            (settings.compare == Switch::On).then(|| Lab::new(accounts.sessions(), settings.secret.clone()));
         Self {
             accounts,
             lab,
@@ -134,6 +135,11 @@ impl Shared {
     /// See [`cookies::for_host`].
     pub(in crate::web) fn cookie(&self, name: &str, value: String) -> CookieBuilder<'static> {
         cookies::for_host(name.to_owned(), value, self.public.is_secure())
+    }
+
+    /// How long the browser keeps the key of a session, or an app key; `None`: until it closes.
+    pub(in crate::web) fn keep_for(&self, remember: bool) -> Option<Duration> {
+        remember.then(|| self.accounts.sessions().policy().absolute(true))
     }
 
     /// Removes one of our cookies from the browser.

@@ -8,8 +8,8 @@ use super::error::ProxyError;
 use super::upload::{UploadProgress, UploadState};
 use crate::apps::AppLimits;
 
-/// Each part of the body that the upstream accepts restarts the time limit for the head. If the client stops sending,
-/// the limit is `idle`; if the upstream stops reading, it is `head`.
+/// Each part of the body that the upstream accepts restarts the time limit for the head. While the client sends nothing,
+/// or too little, the limit is `idle`; if the upstream stops reading, it is `head`.
 pub async fn within<F: Future>(
     head: F,
     upload: Option<&UploadProgress>,
@@ -19,8 +19,9 @@ pub async fn within<F: Future>(
     let began = Instant::now();
     loop {
         let since = upload.map_or(began, |upload| upload.moved().max(began));
-        let waits_for_client = upload.is_some_and(|upload| upload.state() == UploadState::WaitsForClient);
-        let deadline = since + if waits_for_client { limits.idle } else { limits.head };
+        let client = upload.filter(|upload| upload.state() == UploadState::WaitsForClient);
+        let waits_for_client = client.is_some();
+        let deadline = since + client.map_or(limits.head, |upload| upload.patience(limits.idle));
         let now = Instant::now();
         if now >= deadline {
             return Err(if waits_for_client { ProxyError::ClientTooSlow } else { ProxyError::HeadTimeout });

@@ -25,9 +25,7 @@ use crate::web::streams::StreamGate;
 /// HTTP on a connection, which makes progress only while it is polled.
 pub type HttpConnection = http1::Connection<TokioIo<UpstreamStream>, Upload>;
 
-pub async fn speak_http(
-    stream: UpstreamStream,
-) -> Result<(SendRequest<Upload>, HttpConnection), ProxyError> {
+pub async fn speak_http(stream: UpstreamStream) -> Result<(SendRequest<Upload>, HttpConnection), ProxyError> {
     Builder::new()
         .max_buf_size(READ_BUFFER)
         .max_header_size(RESPONSE_HEAD)

@@ -2,6 +2,7 @@
 //! front door has already decided that the request is let in.
 
 mod await_head;
+mod client_pace;
 mod connect;
 mod connection;
 mod download;
@@ -28,6 +29,7 @@ mod websocket;
 pub use error::ProxyError;
 pub use identity::Identity;
 pub use preview::preview;
+pub use request_headers::BodyLength;
 pub use shared::TransportShared;
 pub use transport::{ClientFacts, Transport};
 pub use websocket::accept_of;

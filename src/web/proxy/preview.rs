@@ -1,7 +1,6 @@
 //! What an upstream would receive, without sending it, and whether it can be reached. For the doctor.
 
 use actix_http::RequestHead;
-use actix_web::http::header;
 
 use super::connect;
 use super::error::ProxyError;
@@ -32,7 +31,7 @@ pub fn preview(
         identity: Some(identity),
         client: client.address,
         origin: client.origin,
-        body: announced(head),
+        body: BodyLength::announced(&head.headers),
     };
     let headers = request_headers::outgoing(&head.headers, &facts)?;
     let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -41,18 +40,6 @@ pub fn preview(
         target: target::of(head)?.to_string(),
         headers: headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
     })
-}
-
-/// The body that the headers announce.
-fn announced(head: &RequestHead) -> BodyLength {
-    if head.headers.contains_key(header::TRANSFER_ENCODING) {
-        return BodyLength::Chunked;
-    }
-    let length = head.headers.get(header::CONTENT_LENGTH);
-    match length.and_then(|length| length.to_str().ok()?.trim().parse().ok()) {
-        None | Some(0) => BodyLength::None { said: length.is_some() },
-        Some(length) => BodyLength::Sized(length),
-    }
 }
 
 impl Transport {

@@ -37,6 +37,24 @@ pub enum BodyLength {
     Chunked,
 }
 
+impl BodyLength {
+    /// The body that a request's headers announce (RFC 9112 §6.3).
+    pub fn announced(headers: &HeaderMap) -> Self {
+        if headers.contains_key(header::TRANSFER_ENCODING) {
+            return Self::Chunked;
+        }
+        let length = headers.get(header::CONTENT_LENGTH);
+        match length.and_then(|length| length.to_str().ok()?.trim().parse().ok()) {
+            None | Some(0) => Self::None { said: length.is_some() },
+            Some(length) => Self::Sized(length),
+        }
+    }
+
+    pub fn has_body(self) -> bool {
+        !matches!(self, Self::None { .. })
+    }
+}
+
 /// The client's headers, without those that are for Latchkey or that only a proxy may set, followed by Latchkey's own.
 pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::HeaderMap, ProxyError> {
     let mut out = hyper::HeaderMap::with_capacity(sent.len() + 12);

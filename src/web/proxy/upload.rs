@@ -5,12 +5,15 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_http::Payload;
 use actix_web::web::Bytes;
 use futures_util::Stream as _;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
+
+use super::client_pace::ClientPace;
 
 /// The body as hyper reads it.
 pub enum Upload {
@@ -32,6 +35,7 @@ pub struct Streaming {
 pub struct UploadProgress {
     /// When the upstream last accepted a part, or had accepted all that the client has sent.
     moved: Cell<Instant>,
+    pace: Cell<ClientPace>,
     state: Cell<UploadState>,
 }
 
@@ -54,6 +58,17 @@ impl UploadProgress {
     pub fn state(&self) -> UploadState {
         self.state.get()
     }
+
+    /// How long to wait for the client at most, from the moment at which the wait began.
+    pub fn patience(&self, limit: Duration) -> Duration {
+        self.pace.get().patience(limit)
+    }
+
+    fn pace(&self, change: impl FnOnce(&mut ClientPace)) {
+        let mut pace = self.pace.get();
+        change(&mut pace);
+        self.pace.set(pace);
+    }
 }
 
 impl Upload {
@@ -61,6 +76,7 @@ impl Upload {
     pub fn new(payload: Payload, length: Option<u64>, max: Option<u64>) -> (Self, Rc<UploadProgress>) {
         let progress = Rc::new(UploadProgress {
             moved: Cell::new(Instant::now()),
+            pace: Cell::default(),
             state: Cell::new(UploadState::WaitsForUpstream),
         });
         let accepted = max.unwrap_or(u64::MAX);
@@ -78,7 +94,9 @@ impl Streaming {
         };
         self.accepted = accepted;
         self.left = self.left.map(|left| left.saturating_sub(count));
-        self.progress.moved.set(Instant::now());
+        let now = Instant::now();
+        self.progress.moved.set(now);
+        self.progress.pace(|pace| pace.moved(count, now));
         let complete = self.left == Some(0);
         self.progress.state.set(if complete { UploadState::Complete } else { UploadState::WaitsForUpstream });
         Ok(Frame::data(part))
@@ -107,7 +125,9 @@ impl Body for Upload {
             }
             Poll::Pending => {
                 if body.progress.state.replace(UploadState::WaitsForClient) != UploadState::WaitsForClient {
-                    body.progress.moved.set(Instant::now());
+                    let now = Instant::now();
+                    body.progress.moved.set(now);
+                    body.progress.pace(|pace| pace.waits(now));
                 }
                 Poll::Pending
             }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use actix_identity::{Identity, IdentityExt as _};
 use actix_session::SessionExt as _;
 use actix_web::cookie::Cookie;
-use actix_web::cookie::time;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use latchkey_sessions::{EndReason, Key, request as session_request};
@@ -14,13 +13,14 @@ use latchkey_sessions::{EndReason, Key, request as session_request};
 use super::known_device;
 use crate::db::Fault;
 use crate::login::{OpenedSession, PendingHash, PendingKey};
+use crate::web::http::cookies;
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 
 /// Gives the browser the key of the opened session. The log-in has ended the session that the browser still had.
 pub fn begin(request: &HttpRequest, shared: &Shared, opened: OpenedSession) -> Result<(), Fault> {
     session_request::session_ended();
-    session_request::issue_key(opened.key, keep_for(shared, opened.remember));
+    session_request::issue_key(opened.key, shared.keep_for(opened.remember));
     request.get_session().clear();
     Identity::login(&request.extensions(), opened.user.to_string()).map_err(Fault::bug)?;
     known_device::keep(request, shared, &opened.device_cookie);
@@ -73,21 +73,7 @@ fn presented<T>(request: &HttpRequest, read: impl FnOnce(&str) -> T) -> Option<T
     state.presented().map(|presented| read(presented.key()))
 }
 
-/// How long the browser keeps the key; `None`: until it closes.
-pub fn keep_for(shared: &Shared, remember: bool) -> Option<Duration> {
-    remember.then(|| shared.accounts.sessions().policy().absolute(true))
-}
-
 pub fn key_cookie(shared: &Shared, key: &str, keep_for: Option<Duration>) -> Cookie<'static> {
-    kept_for(shared.cookie(&shared.cookie.session, shared.signer.sign(key)).finish(), keep_for)
-}
-
-/// `cookie` with this lifetime, unless it removes a cookie.
-pub fn kept_for(mut cookie: Cookie<'static>, keep_for: Option<Duration>) -> Cookie<'static> {
-    if cookie.max_age().is_none()
-        && let Some(keep_for) = keep_for
-    {
-        cookie.set_max_age(time::Duration::seconds(i64::try_from(keep_for.as_secs()).unwrap_or(i64::MAX)));
-    }
-    cookie
+    let cookie = shared.cookie(&shared.cookie.session, shared.signer.sign(key)).finish();
+    cookies::kept_for(cookie, keep_for)
 }

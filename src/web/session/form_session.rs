@@ -69,7 +69,7 @@ pub async fn with_form_session<B: MessageBody>(
         request::scope_with(key.unwrap_or_default(), state.session(), answer).await;
     let mut answer = answer.map_err(|error| fault.map_or(error, |fault| Error::from(fault).into()))?;
     if let Some(cookie) = cookies::take(answer.headers_mut(), &shared.cookie.session) {
-        state.put_cookie(current_session::kept_for(cookie, keep_for));
+        state.put_cookie(cookies::kept_for(cookie, keep_for));
     }
     Ok(answer.map_into_left_body())
 }

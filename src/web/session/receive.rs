@@ -89,7 +89,7 @@ async fn admit<G: Guard, Args: FromRequest + EndsInForm>(
     if Args::MEDIA == Media::Json {
         json::check_token(request)?;
     }
-    let body = body::read(request, payload, Args::MEDIA).await?;
+    let body = body::read(request.headers(), payload, Args::MEDIA).await?;
     let (state, shared) = (RequestState::of(request), Shared::of(request).map_err(Error::from)?);
     state.body.get_or_init(|| body);
     look_up(&state, shared).await?;

@@ -33,7 +33,7 @@ pub async fn enter(request: &HttpRequest, route: Option<MatchedRoute>) -> Result
         && !presented.is_current
     {
         // Signed with the previous secret, which will be removed.
-        let keep_for = current_session::keep_for(shared, live.record.remember);
+        let keep_for = shared.keep_for(live.record.remember);
         state.put_cookie(current_session::key_cookie(shared, presented.key(), keep_for));
     }
     Ok(())

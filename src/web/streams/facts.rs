@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::{Method, Uri};
@@ -21,6 +22,8 @@ pub struct StreamFacts {
     pub request_id: Box<str>,
     /// When it was let in. The proof of identity had to be fresh then; it may grow old while the stream lasts.
     pub opened: Moment,
+    /// The same on this machine's clock.
+    pub begun: Instant,
     method: Method,
     uri: Uri,
     kind: RequestKind,
@@ -61,6 +64,7 @@ impl StreamFacts {
             key,
             request_id: to.request_id.into(),
             opened,
+            begun: Instant::now(),
             method: to.method.clone(),
             uri: to.uri.clone(),
             kind: asked.kind,

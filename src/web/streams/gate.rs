@@ -9,6 +9,7 @@ use latchkey_sessions::{Direction, OpenStream, StreamEnd, StreamGeneration, Writ
 use super::facts::StreamFacts;
 use super::live_streams::LiveStreams;
 use crate::db::time::Moment;
+use crate::web::http::server::WriteGate;
 
 /// Shared by the connections of one request. The stream ends when the last of them has dropped it.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ impl StreamGate {
         direction: Direction,
         cx: &Context<'_>,
     ) -> Poll<Result<WritePermit<'_>, StreamEnd>> {
-        self.0.stream.poll_permit(direction, self.0.streams.lease_moment(), cx)
+        self.0.poll_permit(direction, cx)
     }
 
     /// Wakes the task when the stream ends, or may go on.
@@ -57,5 +58,30 @@ impl StreamGate {
     pub fn note_events(&self) {
         self.0.stream.facts.note_events();
         self.0.streams.end_if_stopping(&self.0.stream);
+    }
+}
+
+impl WriteGate for Gate {
+    fn poll_permit(
+        &self,
+        direction: Direction,
+        cx: &Context<'_>,
+    ) -> Poll<Result<WritePermit<'_>, StreamEnd>> {
+        self.stream.poll_permit(direction, self.streams.lease_moment(), cx)
+    }
+
+    fn register(&self, direction: Direction, cx: &Context<'_>) {
+        self.stream.register(direction, cx);
+    }
+
+    fn end(&self) -> Option<StreamEnd> {
+        self.stream.end()
+    }
+}
+
+/// For the client's connection.
+impl From<StreamGate> for Rc<dyn WriteGate> {
+    fn from(gate: StreamGate) -> Self {
+        gate.0
     }
 }

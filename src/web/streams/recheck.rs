@@ -34,9 +34,10 @@ pub async fn watch_the_time(streams: Arc<LiveStreams>) {
         sleep(StreamLimits::TIME_CHECK_EVERY).await;
         let Some(now) = streams.lease_moment() else {
             let since = *without_lease.get_or_insert_with(Instant::now);
-            if since.elapsed() >= StreamLimits::UNCONFIRMED_FOR {
-                streams.streams.all().iter().for_each(|stream| close(stream, StreamEnd::Unconfirmed));
-            }
+            let waited = |stream: &Stream| since.max(stream.facts.begun).elapsed();
+            let all = streams.streams.all();
+            let unconfirmed = all.iter().filter(|stream| waited(stream) >= StreamLimits::UNCONFIRMED_FOR);
+            unconfirmed.for_each(|stream| close(stream, StreamEnd::Unconfirmed));
             continue;
         };
         let all = streams.streams.all();

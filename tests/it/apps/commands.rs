@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use diesel::connection::SimpleConnection as _;
 use serde_json::{Value, json};
 
+use crate::front::support::{User, wiki};
+use crate::support::app::TestApp;
 use crate::support::db::TestDb;
 use crate::support::process::{DataDir, Latchkey, Ran};
 
@@ -112,6 +115,30 @@ fn a_command_that_is_wrong_says_what_to_change() {
     }
 }
 
+#[test]
+fn the_commands_list_an_app_that_cannot_be_read_and_remove_it() {
+    let db = TestDb::new();
+    let latchkey = Latchkey::on(&db.url());
+    let run = |arguments: &str| latchkey.run(&arguments.split(' ').collect::<Vec<_>>());
+    for slug in ["shop", "wiki"] {
+        ok(run(&format!(
+            "app add {slug} --upstream http://127.0.0.1:3000 --origin https://{slug}.example.org"
+        )));
+    }
+    db.execute("UPDATE apps SET also_from = '{moon}' WHERE slug = 'wiki'");
+    let listed = objects(&ok(run("app list --json")));
+    assert_eq!(listed[1]["slug"], "wiki");
+    assert_eq!(listed[1]["unreadable"], "apps.also_from");
+    let table = ok(run("app list"));
+    assert!(table.contains("unreadable") && table.contains("apps.also_from"), "{table}");
+    assert!(error(run("app show wiki")).contains("apps.also_from"));
+    let exported = run("app export");
+    assert!(exported.err.contains("wiki is not in the file") && exported.out.contains("[apps.shop]"));
+    ok(run("app show shop"));
+    ok(run("app remove wiki"));
+    assert_eq!(objects(&ok(run("app list --json"))).len(), 1);
+}
+
 const FILE: &str = "[apps.wiki]\norigins = [\"https://wiki.example.org\"]\nupstream = \"http://wiki:3000\"\n\n\
                     [[apps.wiki.rules]]\nall = true\ngroups = [\"staff\"]\n";
 
@@ -141,6 +168,34 @@ async fn a_file_is_applied_by_a_command_and_at_each_start() {
     drop(started.serve_ready().await);
     assert_eq!(objects(&ok(latchkey.run(&["app", "list", "--json"]))).len(), 1);
     assert!(ok(latchkey.run(&["app", "apply", path, "--prune"])).starts_with("- app wiki\n"));
+}
+
+/// As `app apply` does.
+#[actix_web::test]
+async fn a_file_at_the_start_ends_keys_and_waits_for_other_instances_before_it_is_ready() {
+    let here = TestApp::spawn();
+    let wiki = wiki(&here).await;
+    let ada = here.ada().await;
+    let mut user = User::inside(&here, &wiki, &ada).await;
+    let dir = DataDir::new();
+    fs::create_dir_all(dir.path()).unwrap();
+    let file = dir.path().join("apps.toml");
+    let moved = format!(
+        "[apps.wiki]\norigins = [\"https://wiki.example.org\"]\nupstream = \"{}\"\n\n\
+         [[apps.wiki.rules]]\nall = true\naccess = \"signed-in\"\n",
+        wiki.upstream.url()
+    );
+    fs::write(&file, moved).unwrap();
+    let mut listening = here.db.connect();
+    listening.batch_execute("LISTEN latchkey").unwrap();
+    let running = Latchkey::on(&here.db.url()).with("LATCHKEY_APPS", file.display()).serve_ready().await;
+    assert_eq!(here.db.scalar::<i64>("SELECT count(*) FROM session_keys"), 0, "of the address that is gone");
+    user.at_app.get("/").await.is(421);
+    listening.batch_execute("SELECT 1").unwrap();
+    let heard: Vec<String> = listening.notifications_iter().map(|one| one.unwrap().payload).collect();
+    let changed = heard.iter().position(|message| message.starts_with("a4b5d0c2-")).expect("the change");
+    assert!(heard[changed..].iter().any(|message| message.starts_with("sync ")), "{heard:?}");
+    drop(running);
 }
 
 #[test]

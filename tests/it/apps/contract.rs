@@ -96,10 +96,7 @@ fn by_the_contract(app: &App, request: &AccessRequest<'_>, caller: Option<&Calle
         (methods.is_empty() || methods.contains(&asked.to_owned()))
             && match &rule.when.path {
                 PathMatch::All => true,
-                PathMatch::Exact(text) => {
-                    let text = text.to_string();
-                    if app.ignore_case { text.to_lowercase() == path.to_lowercase() } else { text == path }
-                }
+                PathMatch::Exact(text) => segments(&path) == own(text),
                 PathMatch::Below(text) => segments(&path).starts_with(&own(text)),
             }
     };
@@ -161,6 +158,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         PathMatch::Below(path("/admin")),
         PathMatch::Below(path("/")),
         PathMatch::Exact(path("/admin")),
+        PathMatch::Exact(path("/public/x/")),
         PathMatch::Exact(path("/")),
         PathMatch::Below(path("/public/x")),
     ]);
@@ -215,6 +213,7 @@ fn requests() -> impl Strategy<Value = AccessRequest<'static>> {
         "/administrator",
         "/Admin",
         "/public/x",
+        "/public/x/",
         "/public/x/y",
         "/ADMIN/x",
         "//admin",

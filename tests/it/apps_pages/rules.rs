@@ -48,7 +48,7 @@ async fn a_rule_says_which_requests_it_is_about_and_who_gets_in() {
     .await
     .is(303);
     let found = rules(&mut admin).await;
-    assert_eq!(found[2], "3. Only /robots.txt: Everyone, without logging in");
+    assert_eq!(found[2], "3. Only /robots.txt and /robots.txt/: Everyone, without logging in");
     // The rule above it matches every request.
     admin.get("/admin/apps/wiki").await.has_notice("unreachable");
     assert_eq!(app.events("app.changed"), 2);
@@ -143,7 +143,7 @@ async fn the_preset_opens_manifest_icons_and_robots_once() {
     admin.get("/admin/apps/wiki").await.has_flash("preset-added");
     let found = rules(&mut admin).await;
     assert_eq!(found.len(), 8);
-    assert_eq!(found[0], "1. Only /robots.txt, only GET: Everyone, without logging in");
+    assert_eq!(found[0], "1. Only /robots.txt and /robots.txt/, only GET: Everyone, without logging in");
     assert_eq!(found[6], "7. /icons and below, only GET: Everyone, without logging in");
     send(&mut admin, "/admin/apps/wiki/presets", &[]).await.is(303);
     assert_eq!(rules(&mut admin).await, found);

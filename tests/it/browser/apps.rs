@@ -62,9 +62,7 @@ async fn a_visitor_of_an_app_logs_in_on_a_phone_without_javascript() {
 async fn in_and_out(app: &TestApp, wiki: &Wiki, ada: &Person, chrome: &Chrome) {
     open(chrome, wiki, "/page/7?q=a%20b").await;
     chrome.is_at("login").await;
-    chrome.type_in("Email", ada.email).await;
-    chrome.type_in("Password", ada.password).await;
-    chrome.press("Log in").await;
+    chrome.log_in_here(ada.email, ada.password).await;
     // Our own form leads to another host, through a page.
     chrome.is_at("/page/7?q=a%20b").await;
     chrome.says("Hello Ada Lovelace").await;
@@ -98,7 +96,7 @@ async fn in_and_out(app: &TestApp, wiki: &Wiki, ada: &Person, chrome: &Chrome) {
     elsewhere.post("/account/sessions/revoke-others", &[]).await.is(303);
     open(chrome, wiki, "/page/8").await;
     chrome.is_at("login").await;
-    log_in(chrome, ada).await;
+    chrome.log_in_here(ada.email, ada.password).await;
     chrome.is_at("/page/8").await;
 
     open(chrome, wiki, "/.latchkey/out").await;
@@ -129,7 +127,7 @@ async fn a_second_factor_is_asked_for_on_the_way_to_an_app() {
 
     open(&chrome, &wiki, "/page/9").await;
     chrome.is_at("login").await;
-    log_in(&chrome, &ada).await;
+    chrome.log_in_here(ada.email, ada.password).await;
     chrome.is_at("login/second_factor").await;
     chrome.type_in("Code", &app.fresh_code(&authenticator)).await;
     chrome.press("Log in").await;
@@ -164,14 +162,7 @@ async fn open(chrome: &Chrome, wiki: &Wiki, path: &str) {
     chrome.client.goto(&format!("{}{path}", wiki.origin)).await.expect("a page");
 }
 
-async fn log_in(chrome: &Chrome, person: &Person) {
-    chrome.type_in("Email", person.email).await;
-    chrome.type_in("Password", person.password).await;
-    chrome.press("Log in").await;
-}
-
 async fn log_in_at_portal(chrome: &Chrome, person: &Person) {
-    chrome.go("/login").await;
-    log_in(chrome, person).await;
+    chrome.log_in(person.email, person.password).await;
     chrome.is_at("home").await;
 }

@@ -1,9 +1,11 @@
 //! Every step on `/compare` by its button, and the verdicts on the page afterwards.
 
+use fantoccini::Locator;
 use serde_json::Value;
 
 use crate::support::app::TestApp;
 use crate::support::chrome::{Chrome, PHONE};
+use crate::support::process::eventually;
 
 #[actix_web::test]
 async fn every_step_works_without_javascript() {
@@ -18,6 +20,69 @@ async fn every_step_works_on_a_phone() {
     let chrome = Chrome::open(&app.origin).await;
     chrome.resize(PHONE).await;
     walk(&chrome, async |_| {}).await;
+}
+
+#[actix_web::test]
+async fn the_page_shows_that_the_session_s_connection_is_closed_and_the_token_s_goes_on() {
+    let app = TestApp::spawn();
+    let chrome = Chrome::open(&app.origin).await;
+    live(&chrome, async |_| {}).await;
+    // The browser tried again and was refused, and does not try any more.
+    chrome.waits_for("[data-result][data-refused]").await;
+    let lines = async || -> u64 {
+        let shown = chrome.waits_for("[data-connection=token] [data-lines]").await;
+        shown.text().await.expect("a text").parse().expect("a number")
+    };
+    let before = lines().await;
+    eventually("more lines", async || (lines().await > before + 1).then_some(())).await;
+    chrome.press("Show what the server recorded").await;
+    chrome.waits_for("tr[data-side=session][data-cause=session-ended]").await;
+}
+
+#[actix_web::test]
+async fn without_javascript_each_connection_has_a_tab_and_the_server_shows_its_record() {
+    let app = TestApp::spawn();
+    let chrome = Chrome::without_javascript(&app.origin).await;
+    chrome.go("/compare").await;
+    chrome.press("Start a run").await;
+    chrome.press("Two live connections").await;
+    chrome.is_at("compare/live").await;
+    for side in ["session", "token"] {
+        chrome.waits_for(&format!("[data-connection={side}] a")).await.click().await.expect("a link");
+        eventually("the connection", async || {
+            chrome.go("/compare/live").await;
+            let row = format!("tr[data-side={side}][data-cause='']");
+            let found = chrome.client.find(Locator::Css(&row)).await;
+            found.is_ok().then_some(())
+        })
+        .await;
+    }
+    chrome.press("Log out everywhere").await;
+    chrome.waits_for("tr[data-side=token][data-cause='']").await;
+    eventually("the end of the session's connection", async || {
+        chrome.go("/compare/live").await;
+        let ended = Locator::Css("tr[data-side=session][data-cause=session-ended]");
+        chrome.client.find(ended).await.is_ok().then_some(())
+    })
+    .await;
+}
+
+/// Opens both connections with the script, and ends the session.
+pub async fn live(chrome: &Chrome, look: impl AsyncFn(&str)) {
+    chrome.go("/compare").await;
+    chrome.press("Start a run").await;
+    chrome.press("Two live connections").await;
+    chrome.is_at("compare/live").await;
+    look("live").await;
+    chrome.press("Open both connections").await;
+    for side in ["session", "token"] {
+        chrome.waits_for(&format!("[data-connection={side}] [data-state=open]:not([hidden])")).await;
+    }
+    chrome.press("Log out everywhere").await;
+    chrome.waits_for("[data-connection=session] [data-state=closed]:not([hidden])").await;
+    chrome.waits_for("[data-connection=token] [data-state=open]:not([hidden])").await;
+    chrome.waits_for("[data-result][data-delivered]").await;
+    look("live-connections").await;
 }
 
 /// Holder and service.

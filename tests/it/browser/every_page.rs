@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
+use super::compare;
 use super::second_factor;
 use super::tour::{self, House, Who};
 use crate::support::app::TestApp;
@@ -40,6 +41,16 @@ async fn second_factors_are_accessible_and_fit() {
     let app = TestApp::spawn();
     let chrome = Chrome::open(&app.origin).await;
     second_factor::walk(&app, &chrome, async |page| look(&chrome, page).await).await;
+}
+
+#[actix_web::test]
+async fn live_connections_are_accessible_and_fit() {
+    let app = TestApp::spawn();
+    let chrome = Chrome::open(&app.origin).await;
+    compare::live(&chrome, async |page| look(&chrome, page).await).await;
+    chrome.press("Show what the server recorded").await;
+    chrome.waits_for("tr[data-side=session]").await;
+    look(&chrome, "recorded connections").await;
 }
 
 #[actix_web::test]

@@ -102,12 +102,12 @@ pub const TRIED: &str = "/admin/apps/wiki/try?as=ada%40example.org&method=GET&pa
 
 /// A handoff to an app that lets in neither Ada nor Grace.
 pub const REFUSED: &str =
-    "/go/reports?state=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA&at=reports.localhost&to=%2F";
+    "/go/reports?state=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA&at=reports.localhost%3A8080&to=%2F";
 
 /// Each of Ada's sessions has used an app or two.
 const USED_APPS: &str = "
     INSERT INTO session_keys (key_hash, session, scope, origin, proved_at, created_at, last_seen_at)
-    SELECT sha256((handle::text || slug)::bytea), handle, apps.id, 'http://' || slug || '.localhost', sessions.created_at, sessions.created_at, last_seen_at
+    SELECT sha256((handle::text || slug)::bytea), handle, apps.id, 'http://' || slug || '.localhost:8080', sessions.created_at, sessions.created_at, last_seen_at
     FROM sessions, apps WHERE principal = (SELECT id FROM users WHERE email = 'ada@example.org') AND slug IN ('wiki', 'chat')
         AND (slug = 'wiki' OR user_agent LIKE '%iPhone%') ON CONFLICT DO NOTHING;";
 
@@ -135,8 +135,9 @@ async fn add_apps(app: &TestApp, ada: &Person, grace: &Person) {
         path: PathMatch::Below(RulePath::parse(path).expect("a path")),
         ..RuleScope::default()
     };
+    // As on the port of `bin/run`, because pictures show it. The server finds apps without their port.
     let new = |slug: &str, name: &str, rules: Vec<Rule>| {
-        let origin = AppOrigin::parse(&format!("http://{slug}.localhost")).expect("an origin");
+        let origin = AppOrigin::parse(&format!("http://{slug}.localhost:8080")).expect("an origin");
         let upstream = Upstream::parse("http://127.0.0.1:3000", None).expect("an upstream");
         let slug = Slug::parse(slug).expect("a slug");
         App { name: name.to_owned(), rules, ..App::new(slug, Some(upstream), vec![origin]) }

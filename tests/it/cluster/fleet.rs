@@ -20,6 +20,8 @@ pub struct Fleet {
     pub nginx: Nginx,
     pub programs: Vec<Latchkey>,
     pub running: Vec<Running>,
+    /// Whether every instance is of a version that knows apps. Then there is one behind them in every scene.
+    pub knows_apps: bool,
     /// Pauses between two instances, as an operator does during a rollout.
     pub pause: Duration,
     // In this order: the server is stopped before its directory is removed.
@@ -51,7 +53,8 @@ impl Fleet {
         };
         let programs: Vec<Latchkey> = ports.iter().map(|port| first.clone().at(*port)).collect();
         let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
-        Self { url, nginx, programs, running, pause, _server: server, _dir: dir }
+        let knows_apps = programs[0].run(&["app", "--help"]).code == Some(0);
+        Self { url, nginx, programs, running, knows_apps, pause, _server: server, _dir: dir }
     }
 
     /// The address of every instance.
@@ -67,14 +70,6 @@ impl Fleet {
         }
     }
 
-    /// The same, without draining them at the proxy first.
-    pub async fn roll_untold(&mut self) {
-        for at in 0..self.programs.len() {
-            self.replace(at, &|same| same, false).await;
-            sleep(self.pause).await;
-        }
-    }
-
     /// As in a crash.
     pub async fn crash_in_turn(&mut self) {
         for at in 0..self.programs.len() {
@@ -83,6 +78,13 @@ impl Fleet {
             self.running[at] = self.programs[at].serve_ready().await;
             sleep(self.pause).await;
         }
+    }
+
+    /// Takes the hosts of apps out of the proxy, or puts them back. Returns when earlier requests are answered.
+    pub async fn serve_apps(&self, serves: bool) {
+        let ports: Vec<u16> = self.programs.iter().map(|program| program.port).collect();
+        self.nginx.serves_apps.set(serves);
+        self.nginx.route(&ports, None).await;
     }
 
     pub async fn replace(&mut self, at: usize, change: &impl Fn(Latchkey) -> Latchkey, told: bool) {

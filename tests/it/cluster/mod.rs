@@ -7,8 +7,10 @@ pub mod nginx;
 pub mod pooler;
 mod scenes;
 mod table;
+mod tunnels;
 
-use std::path::PathBuf;
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actix_web::rt::time::sleep;
@@ -16,6 +18,7 @@ use actix_web::rt::time::sleep;
 use self::fleet::Fleet;
 use self::scenes::{Demand, Play, log_out_here_and_be_refused_there};
 use self::table::Table;
+use self::tunnels::Told;
 use crate::history::{seed, setting};
 use crate::support::process::Latchkey;
 
@@ -51,22 +54,36 @@ async fn everything_operators_do() {
     play.look_again(&fleet).await;
     table.0.push(play.judge(&fleet, "rolling restart, drained at the proxy first", Demand::Everything));
 
-    let mut play =
-        Play::watch(&mut fleet, seed, "untold", false, async |fleet, _| fleet.roll_untold().await).await;
+    let told = RefCell::default();
+    let mut play = Play::watch(&mut fleet, seed, "untold", false, async |fleet, world| {
+        *told.borrow_mut() = tunnels::roll(fleet, world).await;
+    })
+    .await;
     play.look_again(&fleet).await;
-    table.0.push(play.judge(&fleet, "rolling restart, SIGTERM only", Demand::Sessions));
+    let mut row = play.judge(&fleet, "rolling restart, SIGTERM only", Demand::Sessions);
+    let told: Told = told.into_inner();
+    row.load.push_str(&format!(", {told}"));
+    row.misses.extend(told.misses);
+    table.0.push(row);
 
     let mut play =
         Play::watch(&mut fleet, seed, "crash", false, async |fleet, _| fleet.crash_in_turn().await).await;
     play.look_again(&fleet).await;
     table.0.push(play.judge(&fleet, "each killed (SIGKILL) and started again", Demand::Sessions));
 
+    let asked = Cell::new((0, 0));
     let mut play = Play::watch(&mut fleet, seed, "revoke", true, async |fleet, world| {
-        log_out_here_and_be_refused_there(fleet, world, 60).await;
+        asked.set(log_out_here_and_be_refused_there(fleet, world, 60).await);
     })
     .await;
     play.look_again(&fleet).await;
-    table.0.push(play.judge(&fleet, "revoked at one, asked at all", Demand::Everything));
+    let mut row = play.judge(&fleet, "revoked at one, asked at all", Demand::Everything);
+    let (asked, served) = asked.get();
+    row.load.push_str(&format!("; {asked} requests to the app after the answer, {served} served"));
+    if asked < 30 || served > 0 {
+        row.misses.push(format!("{served} of {asked} requests to the app were served after the answer"));
+    }
+    table.0.push(row);
 
     change_the_secret(&mut fleet, &mut table, seed).await;
 
@@ -106,21 +123,45 @@ async fn change_the_secret(fleet: &mut Fleet, table: &mut Table, seed: u64) {
     table.0.push(row);
 }
 
-/// The other version first, then both side by side, then this one, and back.
-async fn upgrade(fleet: &mut Fleet, table: &mut Table, seed: u64, old: &std::path::Path) {
+/// The other version first, then both side by side, then this one, and back. While an instance knows no apps, the hosts
+/// of apps are not served, as docs/apps.md says: it would answer them with the portal.
+async fn upgrade(fleet: &mut Fleet, table: &mut Table, seed: u64, old: &Path) {
     let new = Latchkey::bare();
-    let mut play = Play::watch(fleet, seed, "up", false, async |fleet, _| {
+    let old_knows_apps = fleet.knows_apps;
+    let mut play = Play::watch(fleet, seed, "up", false, async |fleet, world| {
         fleet.replace(0, &|program| new.version_of(program), true).await;
         sleep(Duration::from_secs(4)).await;
         fleet.roll(|program| new.version_of(program)).await;
+        // The first app, if the other version knows none. Users who logged in there enter it.
+        world.open_app(&fleet.url).await;
+        fleet.knows_apps = true;
+        sleep(Duration::from_secs(3)).await;
     })
     .await;
     play.look_again(fleet).await;
     table.0.push(play.judge(fleet, "upgrade, two versions side by side", Demand::Everything));
-    let mut play = Play::watch(fleet, seed, "back", false, async |fleet, _| {
+    let mut play = Play::watch(fleet, seed, "back", false, async |fleet, world| {
+        if !old_knows_apps {
+            fleet.serve_apps(false).await;
+            world.end_all_app_keys(&fleet.url);
+        }
         fleet.roll(|program| program.of_version(old)).await;
     })
     .await;
+    if old_knows_apps {
+        play.look_again(fleet).await;
+        table.0.push(play.judge(fleet, "rolled back on the new schema", Demand::Everything));
+        return;
+    }
+    play.look_at_portal_again(fleet).await;
+    let what = "rolled back on the new schema, to a version without apps";
+    table.0.push(play.judge(fleet, what, Demand::Portal));
+    let mut play = Play::watch(fleet, seed, "again", false, async |fleet, _| {
+        fleet.roll(|program| new.version_of(program)).await;
+        fleet.serve_apps(true).await;
+        sleep(Duration::from_secs(3)).await;
+    })
+    .await;
     play.look_again(fleet).await;
-    table.0.push(play.judge(fleet, "rolled back on the new schema", Demand::Everything));
+    table.0.push(play.judge(fleet, "upgraded again; then the app is served again", Demand::Portal));
 }

@@ -1,5 +1,6 @@
 //! nginx in front of the instances, configured as docs/scaling.md says; stopped with its value.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,8 +16,17 @@ use crate::support::process::{DataDir, eventually, free_port};
 const PLACES: [&str; 4] =
     ["/usr/sbin/nginx", "/usr/bin/nginx", "/opt/homebrew/bin/nginx", "/usr/local/sbin/nginx"];
 
+/// The path of nginx.
+pub fn program() -> &'static Path {
+    let found = PLACES.iter().map(Path::new).find(|place| place.exists());
+    found.expect("nginx is missing: bin/test installs it, or apt-get install nginx")
+}
+
 pub struct Nginx {
     pub port: u16,
+    /// Whether the hosts of apps lead to the instances; otherwise they are answered with 503. Takes effect with the next
+    /// [`Nginx::route`].
+    pub serves_apps: Cell<bool>,
     dir: DataDir,
     child: Child,
 }
@@ -33,15 +43,16 @@ impl Nginx {
         let dir = DataDir::new();
         let path = dir.path().to_owned();
         fs::write(path.join("nginx.conf"), configuration(&path, listen)).expect("a configuration");
-        write_upstream(&path, ports, None);
-        let program = PLACES.iter().find(|place| Path::new(place).exists());
-        let program = program.expect("nginx is missing: bin/test installs it, or apt-get install nginx");
-        let mut command = Command::new(program);
+        write_routes(&path, ports, None, true);
+        let mut command = Command::new(program());
         command.arg("-e").arg(path.join("error.log")).arg("-p").arg(&path).arg("-c").arg("nginx.conf");
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().expect("nginx");
-        let nginx = Self { port, dir, child };
+        let mut nginx = Self { port, serves_apps: Cell::new(true), dir, child };
         eventually("nginx", async || {
+            if let Ok(Some(status)) = nginx.child.try_wait() {
+                panic!("{status}: {}", fs::read_to_string(path.join("error.log")).unwrap_or_default());
+            }
             (nginx.workers().len() == 1 && std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())
                 .then_some(())
         })
@@ -56,7 +67,7 @@ impl Nginx {
     /// Sends no more requests to `drained`, and returns when the earlier ones are answered.
     pub async fn route(&self, ports: &[u16], drained: Option<u16>) {
         let before = self.workers();
-        write_upstream(self.dir.path(), ports, drained);
+        write_routes(self.dir.path(), ports, drained, self.serves_apps.get());
         kill(self.pid(), Signal::SIGHUP).expect("a running nginx");
         eventually("nginx taking its new configuration", async || {
             sleep(Duration::from_millis(10)).await;
@@ -94,15 +105,25 @@ impl Drop for Nginx {
     }
 }
 
-/// Written completely and then renamed, because nginx may be reading it.
-fn write_upstream(dir: &Path, ports: &[u16], drained: Option<u16>) {
+fn write_routes(dir: &Path, ports: &[u16], drained: Option<u16>, serves_apps: bool) {
     let line = |port: &u16| {
         let down = if Some(*port) == drained { " down" } else { "" };
         format!("server 127.0.0.1:{port} max_fails=1 fail_timeout=1s{down};\n")
     };
-    let (new, file): (PathBuf, PathBuf) = (dir.join("upstream.new"), dir.join("upstream.conf"));
-    fs::write(&new, ports.iter().map(line).collect::<String>()).expect("a list of instances");
-    fs::rename(new, file).expect("a list of instances");
+    write(dir, "upstream.conf", &ports.iter().map(line).collect::<String>());
+    let apps = if serves_apps {
+        "proxy_pass http://latchkey;\n"
+    } else {
+        "add_header Retry-After 60 always; return 503;\n"
+    };
+    write(dir, "apps.conf", apps);
+}
+
+/// Written completely and then renamed, because nginx may be reading it.
+fn write(dir: &Path, name: &str, text: &str) {
+    let (new, file): (PathBuf, PathBuf) = (dir.join(format!("{name}.new")), dir.join(name));
+    fs::write(&new, text).expect("a part of the configuration");
+    fs::rename(new, file).expect("a part of the configuration");
 }
 
 /// `proxy_next_upstream` without `non_idempotent`: a POST that has reached an instance is never sent to another one,
@@ -119,20 +140,28 @@ fn configuration(dir: &Path, listen: &str) -> String {
             client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy;
             fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
             upstream latchkey {{ include {dir}/upstream.conf; keepalive 16; }}
+            map $http_upgrade $connection_upgrade {{ \"\" \"\"; default upgrade; }}
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_connect_timeout 1s;
+            proxy_read_timeout 10s;
+            proxy_next_upstream error timeout http_503;
+            proxy_next_upstream_tries 3;
             server {{
                 {listen}
-                location / {{
-                    proxy_pass http://latchkey;
-                    proxy_http_version 1.1;
-                    proxy_set_header Connection \"\";
-                    proxy_set_header Host $http_host;
-                    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-                    proxy_set_header X-Forwarded-Proto $scheme;
-                    proxy_connect_timeout 1s;
-                    proxy_read_timeout 10s;
-                    proxy_next_upstream error timeout http_503;
-                    proxy_next_upstream_tries 3;
-                }}
+                location / {{ proxy_pass http://latchkey; }}
+            }}
+            server {{
+                {listen}
+                server_name *.localhost;
+                client_max_body_size 0;
+                # Websockets may be silent for longer than pages.
+                proxy_read_timeout 60s;
+                location / {{ include {dir}/apps.conf; }}
             }}
         }}\n"
     )

@@ -91,21 +91,26 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
     let programs = [first.clone(), first.on_another_port()];
     let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
     let world = world(&db.url(), "p", programs.iter().map(Latchkey::origin).collect()).await;
+    world.open_app(&db.url()).await;
     let lives = lives(&world, &mut Rng::new(seed()));
     eventually("a good many requests and ends", async || {
         let history = world.history.borrow();
         let served = history.uses.iter().filter(|used| matches!(used.saw, Saw::In(_))).count();
         let ended = history.ends.iter().filter(|end| end.done == Done::Yes).count();
-        (served > 60 && ended > 10).then_some(())
+        let in_app = history.uses.iter().filter(|used| history.app_keys.contains_key(&used.key));
+        (served > 60 && ended > 10 && in_app.count() > 10).then_some(())
     })
     .await;
     world.over.set(true);
     join_all(lives).await;
+    world.compare_with_app();
     let ends = name_the_revoked(&world, &db.url());
     world.history.borrow_mut().ends.extend(ends);
     let summary = Summary::of(0, &world, std::collections::BTreeMap::new());
     assert!(summary.is_good() && summary.served > 50 && summary.ended > 5, "{summary}");
     assert_eq!(world.wire.tally().failed.len(), 0, "{:?}", world.wire.tally().failed);
+    let app = world.app.get().expect("an app").wire.tally();
+    assert!(summary.served_in_app > 0 && app.failed.is_empty(), "{summary}{:?}", app.failed);
     // Each receives the other's notifications.
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM listeners"), 2);
     for instance in &running {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix_web::rt::time::sleep;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::fleet::Fleet;
 use super::table::Row;
@@ -21,6 +21,8 @@ const AFTER: Duration = Duration::from_millis(600);
 pub enum Demand {
     /// No request fails.
     Everything,
+    /// No request to the portal fails. The hosts of apps are out of the proxy for a while.
+    Portal,
     /// No user is logged out or served wrongly; failed requests are counted.
     Sessions,
 }
@@ -47,6 +49,9 @@ impl Play {
             origins.extend(fleet.instances());
         }
         let world = world(&fleet.url, name, origins).await;
+        if fleet.knows_apps {
+            world.open_app(&fleet.url).await;
+        }
         let lives = lives(&world, &mut Rng::new(seed));
         sleep(BEFORE).await;
         let begun = Instant::now();
@@ -60,6 +65,18 @@ impl Play {
 
     /// Requests a page with every remaining key at every instance.
     pub async fn look_again(&mut self, fleet: &Fleet) {
+        self.look_at_portal_again(fleet).await;
+        let Some(site) = self.world.app.get() else { return };
+        let in_app = site.remaining.borrow().clone();
+        for held in &in_app {
+            for origin in fleet.instances() {
+                self.world.look_at_app(held, &origin).await;
+            }
+        }
+    }
+
+    /// The same with the keys of the portal alone.
+    pub async fn look_at_portal_again(&mut self, fleet: &Fleet) {
         for held in &mut self.held {
             for origin in fleet.instances() {
                 let reply = self.world.look(held, &origin).await;
@@ -69,6 +86,7 @@ impl Play {
     }
 
     pub fn judge(self, fleet: &Fleet, what: &str, demand: Demand) -> Row {
+        self.world.compare_with_app();
         let ends = name_the_revoked(&self.world, &fleet.url);
         self.world.history.borrow_mut().ends.extend(ends);
         let summary = Summary::of(self.seed, &self.world, std::collections::BTreeMap::new());
@@ -77,16 +95,31 @@ impl Play {
         if !summary.is_good() {
             misses.push(format!("{summary}"));
         }
-        if demand == Demand::Everything && tally.failed.values().sum::<usize>() > 0 {
+        if demand != Demand::Sessions && !tally.failed.is_empty() {
             misses.push(format!("requests failed: {:?}", tally.failed));
         }
         if summary.served < 50 || summary.log_ins < 10 {
             misses.push("too little happened".into());
         }
+        let app = self.world.app.get().map(|site| site.wire.tally());
+        if let Some(app) = &app {
+            if demand == Demand::Everything && !app.failed.is_empty() {
+                misses.push(format!("requests to the app failed: {:?}", app.failed));
+            }
+            // Fewer while its host is out of the proxy.
+            let least = if demand == Demand::Portal { 5 } else { 20 };
+            if summary.entered < 5 || summary.served_in_app < least {
+                misses.push("the app was hardly used".into());
+            }
+        }
         Row {
             what: what.into(),
-            load: format!("{} log-ins, {} revocations", summary.log_ins, summary.ended),
+            load: format!(
+                "{} log-ins, {} revocations, {} entries into the app",
+                summary.log_ins, summary.ended, summary.entered
+            ),
             tally,
+            app,
             lost: summary.verdict.lost.len(),
             wrong: summary.verdict.served_after.len() + summary.verdict.stale.len(),
             seconds: self.act,
@@ -95,21 +128,42 @@ impl Play {
     }
 }
 
-/// A user logs in, visits every instance, and logs out at one of them; then every instance is asked at once.
-pub async fn log_out_here_and_be_refused_there(fleet: &Fleet, world: &Rc<World>, rounds: usize) {
+/// A user logs in, enters the app, visits both at every instance, and logs out at one of them; then both are asked at
+/// every instance at once. Returns the number of these requests to the app, and how many the app served.
+pub async fn log_out_here_and_be_refused_there(
+    fleet: &Fleet,
+    world: &Rc<World>,
+    rounds: usize,
+) -> (usize, usize) {
+    let (mut asked, mut served) = (0, 0);
     for round in 0..rounds {
         let mut actor = Actor::new(world, round % 2, Rng::new(round as u64));
         actor.log_in().await;
+        if let Some(held) = actor.held.clone() {
+            actor.enter_app(&held).await;
+        }
+        let in_app = actor.apps.last().cloned();
         for origin in fleet.instances() {
             if let Some(held) = actor.held.clone() {
                 let reply = world.look(&held, &origin).await;
                 actor.held =
                     actor.held.map(|held| Held { token: reply.token().unwrap_or(held.token), ..held });
             }
+            if let Some(key) = &in_app {
+                world.look_at_app(key, &origin).await;
+            }
         }
         let Some(held) = actor.held.clone() else { continue };
         actor.log_out(&held).await;
         let origins = fleet.instances();
-        join_all(origins.iter().map(|origin| world.look(&held, origin))).await;
+        let portal = join_all(origins.iter().map(|origin| world.look(&held, origin)));
+        let app = join_all(origins.iter().map(async |origin| match &in_app {
+            Some(key) => Some(world.look_at_app(key, origin).await),
+            None => None,
+        }));
+        let (_, app) = join(portal, app).await;
+        asked += app.iter().flatten().count();
+        served += app.into_iter().flatten().filter(|served| *served).count();
     }
+    (asked, served)
 }

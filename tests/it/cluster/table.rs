@@ -10,7 +10,10 @@ pub struct Table(pub Vec<Row>);
 pub struct Row {
     pub what: String,
     pub load: String,
+    /// Requests to the portal.
     pub tally: Tally,
+    /// Requests to the app behind the instances, if there was one.
+    pub app: Option<Tally>,
     /// Sessions that ended although no request ended them.
     pub lost: usize,
     /// Requests served with an ended session or with stale data.
@@ -28,7 +31,16 @@ impl Table {
     }
 }
 
-const HEAD: [&str; 7] = ["what", "load", "failed GET", "failed POST", "lost", "served wrongly", "seconds"];
+const HEAD: [&str; 8] = [
+    "what",
+    "load",
+    "failed GET",
+    "failed POST",
+    "app: failed GET, POST",
+    "lost",
+    "served wrongly",
+    "seconds",
+];
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,13 +50,16 @@ impl fmt::Display for Table {
                 row.load.clone(),
                 failures(&row.tally, "GET"),
                 failures(&row.tally, "POST"),
+                row.app.as_ref().map_or("-".to_owned(), |app| {
+                    format!("{}; {}", failures(app, "GET"), failures(app, "POST"))
+                }),
                 row.lost.to_string(),
                 row.wrong.to_string(),
                 format!("{:.1}", row.seconds),
             ]
         };
         writeln!(f, "| {} |", HEAD.join(" | "))?;
-        writeln!(f, "|---|---|---|---|--:|--:|--:|")?;
+        writeln!(f, "|---|---|---|---|---|--:|--:|--:|")?;
         for row in &self.0 {
             writeln!(f, "| {} |", cells(row).join(" | "))?;
         }

@@ -1,6 +1,7 @@
 //! The lab behind `/compare`: its steps, its measurements, and that its tokens and settings affect nothing else.
 
 mod forged_credentials;
+mod live;
 mod measurements;
 mod off;
 mod prove_revocation;

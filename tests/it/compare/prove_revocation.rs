@@ -68,6 +68,39 @@ fn revoked_sessions_are_refused_everywhere_and_existing_data_is_not_touched() {
     is_empty(&dir);
 }
 
+#[test]
+fn streams_of_revoked_sessions_end_on_every_instance_and_others_go_on() {
+    let (db, dir) = (TestDb::new(), DataDir::new());
+    let latchkey = confined(Latchkey::on(&db.url()), &dir);
+    let arguments = ["prove", "revocation", "--apps", "--instances", "2", "--seconds", "2", "--json"];
+    let ran = latchkey.run(&arguments);
+    let [line] = ran.well()[..] else { panic!("{}", ran.out) };
+    let said: Value = serde_json::from_str(line).unwrap();
+    let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{line}"));
+    for none in ["alive_after_answer", "late_events", "looked_complete", "not_opened", "unanswered"] {
+        assert_eq!(said[none], 0, "{none}: {line}");
+    }
+    let revoked = number(&said["revocations"]);
+    assert!(revoked > 0, "{line}");
+    for kind in ["event_streams", "stalled_downloads", "websockets"] {
+        let seen = &said["streams"][kind];
+        assert_eq!(number(&seen["ended"]), 2 * revoked, "{kind}: {line}");
+        for since in ["since_sent_ms", "since_answer_ms"] {
+            let [p50, p99, max] = ["p50", "p99", "max"].map(|mark| seen[since][mark].as_f64().unwrap());
+            assert!(0.0 <= p50 && p50 <= p99 && p99 <= max, "{kind}: {line}");
+            assert!(max < 10_000.0, "{kind}: {line}");
+        }
+    }
+    assert_eq!(number(&said["closed_by_policy"]), 2 * revoked, "{line}");
+    let raced = &said["raced"];
+    assert_eq!(number(&raced["openings"]), 12 * revoked, "{line}");
+    assert_eq!(raced["alive"], 0, "{line}");
+    // Those of two sessions at least: one of the user whose sessions are revoked, and one of another user.
+    assert!(number(&said["unaffected"]) >= 12 && said["went_on"] == said["unaffected"], "{line}");
+    assert_eq!(db.scalar::<i64>("SELECT count(*) FROM pg_database WHERE datname LIKE 'latchkey_prove_%'"), 0);
+    is_empty(&dir);
+}
+
 #[actix_web::test]
 async fn an_interrupted_run_leaves_nothing_behind() {
     let (data, dir) = (DataDir::new(), DataDir::new());

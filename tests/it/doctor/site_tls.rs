@@ -7,7 +7,7 @@ use crate::support::db::TestDb;
 use crate::support::process::{Latchkey, free_port};
 
 /// One nginx for each, because a port has one certificate.
-async fn nginx(certificates: &Certificates, name: &str, upstream: u16) -> Nginx {
+pub async fn nginx(certificates: &Certificates, name: &str, upstream: u16) -> Nginx {
     let port = free_port();
     let (certificate, key) =
         (certificates.file(&format!("{name}.pem")), certificates.file(&format!("{name}.key")));

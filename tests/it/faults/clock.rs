@@ -46,6 +46,7 @@ pub async fn jumps() -> Vec<Outcome> {
     })
     .await;
     let codes = Rc::new(codes::enrol(&harness).await);
+    harness.open_app().await;
     harness.live().await;
     harness.side_job(spawn(codes::spend(Rc::clone(&harness.world), Rc::clone(&codes))));
     // A session that has expired, and one that was revoked.

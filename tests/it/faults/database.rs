@@ -31,6 +31,7 @@ pub async fn restarts() -> Vec<Outcome> {
 /// A fast or immediate shutdown, as in `pg_ctl restart -m`.
 pub async fn restart(signal: Signal) -> Outcome {
     let mut harness = Harness::plain().await;
+    harness.open_app().await;
     harness.live().await;
     harness.stop_postgres(signal).await;
     is_alive_but_not_ready(&mut harness).await;
@@ -42,6 +43,7 @@ pub async fn restart(signal: Signal) -> Outcome {
 
 pub async fn hangs() -> Vec<Outcome> {
     let mut harness = Harness::plain().await;
+    harness.open_app().await;
     harness.live().await;
     let stopped = harness.backends();
     for pid in &stopped {
@@ -61,6 +63,7 @@ pub async fn hangs() -> Vec<Outcome> {
         vec![program.with("DATABASE_URL", proxy.url())]
     })
     .await;
+    harness.open_app().await;
     harness.live().await;
     proxy.swallow(true);
     answers_in_time(&mut harness, &[503]).await;
@@ -72,6 +75,7 @@ pub async fn hangs() -> Vec<Outcome> {
 pub async fn is_exhausted() -> Vec<Outcome> {
     // A lock that every request needs.
     let mut harness = Harness::plain().await;
+    harness.open_app().await;
     harness.live().await;
     let mut in_the_way = migrations::connect(&harness.url).expect("a connection");
     in_the_way.batch_execute("BEGIN; LOCK TABLE users, sessions").expect("a lock");
@@ -83,6 +87,7 @@ pub async fn is_exhausted() -> Vec<Outcome> {
 
     // No free connection at the server.
     let mut harness = Harness::new(&[("max_connections", "24")], |program, _| vec![program]).await;
+    harness.open_app().await;
     harness.live().await;
     let url = format!("{}&application_name=crowd", harness.url);
     let (over, (taken, all_taken)) = (Arc::new(AtomicBool::new(false)), oneshot::channel());
@@ -118,6 +123,7 @@ pub async fn loses_its_listener() -> Vec<Outcome> {
         vec![program.clone(), program.on_another_port()]
     })
     .await;
+    harness.open_app().await;
     harness.live().await;
     let cut = format!(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{LISTENER}'"

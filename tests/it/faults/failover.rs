@@ -31,6 +31,7 @@ pub async fn fails_over() -> Vec<Outcome> {
 
 async fn the_first_dies() -> Outcome {
     let (mut harness, proxy, standby) = pair().await;
+    harness.open_app().await;
     harness.live().await;
     harness.stop_postgres(Signal::SIGQUIT).await;
     proxy.lead_to(&standby.url);
@@ -68,6 +69,7 @@ async fn the_first_dies() -> Outcome {
 /// Nothing cuts the connections to it: the program has to close them itself.
 async fn the_first_only_reads() -> Outcome {
     let (mut harness, proxy, standby) = pair().await;
+    harness.open_app().await;
     harness.live().await;
     harness.execute("ALTER SYSTEM SET default_transaction_read_only = on");
     harness.execute("SELECT pg_reload_conf()");

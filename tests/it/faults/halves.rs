@@ -6,7 +6,7 @@ use super::outcome::Outcome;
 use super::rows;
 
 /// Each inconsistency, and the query that finds it.
-const HALVES: [(&str, &str); 6] = [
+const HALVES: [(&str, &str); 8] = [
     (
         "a session without its line in the trail",
         "SELECT handle::text FROM sessions s WHERE NOT EXISTS \
@@ -37,6 +37,16 @@ const HALVES: [(&str, &str); 6] = [
         "a live session of a disabled user",
         "SELECT handle::text FROM sessions s JOIN users u ON u.id = s.principal \
          WHERE u.disabled_at IS NOT NULL AND s.revoked_at IS NULL",
+    ),
+    (
+        "a key of an app whose session has ended",
+        "SELECT session::text FROM session_keys k JOIN sessions s ON s.handle = k.session \
+         WHERE s.revoked_at IS NOT NULL",
+    ),
+    (
+        "a key of an app without its line in the trail",
+        "SELECT session::text FROM session_keys k WHERE NOT EXISTS \
+         (SELECT FROM audit_events e WHERE e.session = k.session AND e.act = 'app.entered')",
     ),
 ];
 

@@ -1,6 +1,7 @@
 //! The harness: its own Postgres, real programs, and actors who use them during a fault.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use super::outcome::{BACK_WITHIN, Outcome};
 use super::side_jobs::{self, Ledger, fill_in};
 use crate::history::actors::{Actor, Held, PASSWORD, World};
 use crate::history::checker::{Verdict, check};
-use crate::history::record::{Done, PersonId, Saw};
+use crate::history::record::{Done, PersonId, Saw, Use};
 use crate::history::rng::Rng;
 use crate::history::simulation::{admit, name_the_revoked};
 use crate::history::wire::Wire;
@@ -117,6 +118,11 @@ impl Harness {
         }
     }
 
+    /// Puts an app behind the program, which the users use as well.
+    pub async fn open_app(&self) {
+        self.world.open_app(&self.url).await;
+    }
+
     /// Starts the load and returns after a while.
     pub async fn live(&mut self) {
         let mut rng = Rng::new(crate::history::seed());
@@ -144,7 +150,7 @@ impl Harness {
         }
     }
 
-    /// Waits until every instance is ready, accepts a log-in and knows the session. Returns the time since `since`.
+    /// Waits until every instance is ready, accepts a log-in and knows the session, and the app lets it in. Returns the time since `since`.
     pub async fn recovers(&mut self, since: Instant) -> Duration {
         loop {
             let served =
@@ -181,11 +187,16 @@ impl Harness {
         for running in self.running.iter().flatten() {
             running.ready().await;
         }
-        for key in &held {
-            for origin in &self.world.origins {
+        let in_app = self.world.app.get().map(|site| site.remaining.take()).unwrap_or_default();
+        for origin in &self.world.origins {
+            for key in &held {
                 self.world.look(key, origin).await;
             }
+            for key in &in_app {
+                self.world.look_at_app(key, origin).await;
+            }
         }
+        self.world.compare_with_app();
         let mut outcome = Outcome { recovered_in, ..Outcome::default() }.named(fault);
         let ends = name_the_revoked(&self.world, &self.url);
         self.world.history.borrow_mut().ends.extend(ends);
@@ -215,6 +226,26 @@ impl Harness {
             self.ledger.registered.borrow().iter().filter(|one| yes(&one.1)).count(),
             self.ledger.resets.borrow().iter().flatten().filter(|one| yes(one)).count(),
         );
+        if let Some(site) = self.world.app.get() {
+            let in_app = |used: &&Use| history.app_keys.contains_key(&used.key);
+            let pages =
+                history.uses.iter().filter(in_app).filter(|used| matches!(used.saw, Saw::In(_))).count();
+            let _ = write!(
+                outcome.load,
+                "; app: {pages} requests, {} of them forms, by {} keys, {} by visitors",
+                site.answered_posts(),
+                history.app_keys.len(),
+                site.opened.get()
+            );
+            // The app itself is well.
+            let tally = site.wire.tally();
+            let fits = |why: &str| ["no answer", "503"].contains(&why);
+            let others = tally.failed.iter().filter(|((_, why), _)| !fits(why));
+            outcome.wrong.extend(others.map(|((method, why), count)| format!("app: {count} {method} {why}")));
+            if pages < 10 || site.answered_posts() < 3 || site.opened.get() < 3 {
+                outcome.missed.push("the app was hardly used".into());
+            }
+        }
         let mut conn = migrations::connect(&self.url).expect("a connection");
         side_jobs::judge(&mut conn, &self.ledger, &mut outcome);
         halves::judge(&mut conn, &mut outcome);
@@ -265,7 +296,15 @@ async fn is_served(world: &World, origin: &str) -> bool {
     let fields = [("email", PROBE), ("password", PASSWORD)];
     let Some(reply) = fill_in(world, origin, "/login", &fields).await else { return false };
     let Some(cookie) = reply.cookie("latchkey") else { return false };
-    reply.leads_to("/home") && world.wire.get(&format!("{origin}/home"), &cookie).await.status == Some(200)
+    if !reply.leads_to("/home")
+        || world.wire.get(&format!("{origin}/home"), &cookie).await.status != Some(200)
+    {
+        return false;
+    }
+    match world.app.get() {
+        Some(site) => site.lets_in(world, origin, &cookie).await,
+        None => true,
+    }
 }
 
 pub async fn start(dir: PathBuf, settings: Settings) -> LocalServer {

@@ -4,6 +4,7 @@
 mod clock;
 mod codes;
 mod database;
+mod door;
 mod ends;
 mod failover;
 mod flood;
@@ -14,9 +15,11 @@ mod outcome;
 mod pipelining;
 mod process;
 mod proxy;
+mod shop;
 mod side_jobs;
 mod slow;
 mod storage;
+mod upstream;
 
 use std::pin::Pin;
 
@@ -26,13 +29,15 @@ use diesel::{PgConnection, RunQueryDsl as _, select};
 
 use outcome::{Outcome, Table};
 
+use crate::support::parts::{Part, chosen};
+
 type Run = Pin<Box<dyn Future<Output = Vec<Outcome>>>>;
 
 /// A fault by its name.
-type Fault = (&'static str, fn() -> Run);
+type Fault = Part<Run>;
 
 /// In the order of the table in docs/faults.md.
-const FAULTS: [Fault; 14] = [
+const FAULTS: [Fault; 17] = [
     ("restart", || Box::pin(database::restarts())),
     ("failover", || Box::pin(failover::fails_over())),
     ("hung", || Box::pin(database::hangs())),
@@ -47,6 +52,9 @@ const FAULTS: [Fault; 14] = [
     ("pipelining", || Box::pin(pipelining::clients())),
     ("mail", || Box::pin(mail::is_down())),
     ("keys", || Box::pin(process::changes_its_key())),
+    ("door", || Box::pin(door::loses_its_database())),
+    ("upstream", || Box::pin(upstream::fails())),
+    ("files", || Box::pin(upstream::uses_up_the_files())),
 ];
 
 /// `bin/faults` passes their names, or `all`.
@@ -57,7 +65,7 @@ async fn no_fault_loses_a_commit_or_admits_an_attacker() {
         None => vec![database::restart(nix::sys::signal::Signal::SIGQUIT).await],
         Some(names) => {
             let mut outcomes = Vec::new();
-            for (name, run) in chosen(names) {
+            for (name, run) in chosen(&FAULTS, names) {
                 eprintln!("{name} …");
                 outcomes.extend(run().await);
             }
@@ -67,17 +75,6 @@ async fn no_fault_loses_a_commit_or_admits_an_attacker() {
     let table = Table(outcomes);
     println!("\n{table}");
     assert!(table.is_good(), "a fault was not survived");
-}
-
-fn chosen(names: &str) -> Vec<Fault> {
-    if names == "all" {
-        return FAULTS.to_vec();
-    }
-    let known = FAULTS.map(|(name, _)| name).join(", ");
-    let find = |name: &str| {
-        *FAULTS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}: {known}"))
-    };
-    names.split_whitespace().map(find).collect()
 }
 
 /// One text column.

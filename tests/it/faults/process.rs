@@ -26,6 +26,7 @@ const ENDED_WITHIN: Duration = Duration::from_secs(30);
 pub async fn is_killed() -> Vec<Outcome> {
     let mut harness = Harness::plain().await;
     let codes = Rc::new(codes::enrol(&harness).await);
+    harness.open_app().await;
     harness.live().await;
     harness.side_job(spawn(codes::spend(Rc::clone(&harness.world), Rc::clone(&codes))));
     let mut rng = Rng::new(crate::history::seed());
@@ -47,6 +48,7 @@ pub async fn is_killed() -> Vec<Outcome> {
 
 pub async fn is_told_to_end() -> Vec<Outcome> {
     let mut harness = Harness::plain().await;
+    harness.open_app().await;
     harness.live().await;
     let mut slowest = Duration::ZERO;
     for _ in 0..ENDS {
@@ -60,6 +62,7 @@ pub async fn is_told_to_end() -> Vec<Outcome> {
     let under_load = harness.judged("SIGTERM under load", Some(back)).await;
 
     let mut harness = Harness::plain().await;
+    harness.open_app().await;
     harness.live().await;
     let stopped = harness.backends();
     for pid in &stopped {
@@ -122,6 +125,7 @@ pub async fn changes_its_key() -> Vec<Outcome> {
     })
     .await;
     let codes = Rc::new(codes::enrol(&harness).await);
+    harness.open_app().await;
     harness.live().await;
     harness.side_job(spawn(codes::spend(Rc::clone(&harness.world), Rc::clone(&codes))));
     for (secret, other) in [(OLD, NEW), (NEW, OLD)] {

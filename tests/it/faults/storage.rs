@@ -47,6 +47,7 @@ pub async fn is_full() -> Vec<Outcome> {
         }];
     };
     let mut harness = Harness::in_dir(dir, &[], |program, _| vec![program]).await;
+    harness.open_app().await;
     harness.live().await;
     let mut reader = harness.running[0].as_ref().expect("a program").browser();
     reader.log_in("link297@example.org", PASSWORD).await.redirects_to("/home");

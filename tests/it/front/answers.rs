@@ -317,7 +317,7 @@ async fn hosts_without_an_app_and_probes_get_their_own_answers() {
 }
 
 #[actix_web::test]
-async fn a_disabled_app_is_unknown_to_everybody() {
+async fn a_disabled_app_is_unknown_to_every_user() {
     let app = TestApp::spawn();
     let wiki = wiki(&app).await;
     let ada = app.ada().await;

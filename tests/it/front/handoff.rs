@@ -1,5 +1,9 @@
 //! The handoff: from the app to the portal and back, with a code that works once, in one browser.
 
+use futures_util::future::{join, join_all};
+use latchkey::apps::{Access, App, AppOrigin, Rule};
+use latchkey::identity::Client;
+
 use crate::front::support::{User, navigation, path_of, wiki};
 use crate::support::app::TestApp;
 use crate::support::browser::Browser;
@@ -238,7 +242,7 @@ async fn another_user_finds_nothing_of_the_first_in_the_same_browser() {
         "wiki",
         crate::support::upstream::Upstream::answering(crate::support::upstream::OK),
         |app| {
-            app.rules = vec![latchkey::apps::Rule::everywhere(latchkey::apps::Access::SignedIn)];
+            app.rules = vec![Rule::everywhere(Access::SignedIn)];
             app.app_cookies = vec!["wiki_sid".to_owned()];
         },
     )
@@ -279,4 +283,67 @@ async fn an_open_handoff_is_one_of_at_most_thirty() {
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM app_entries"), 30);
     user.at_app.get(&first).await.is(400);
     user.at_app.get(&last).await.is(303);
+}
+
+#[actix_web::test]
+async fn a_change_of_the_app_ends_no_handoff_in_flight_unless_its_address_is_gone() {
+    let app = TestApp::spawn();
+    let wiki = wiki(&app).await;
+    let ada = app.ada().await;
+    let extra = |text: &str| AppOrigin::parse(text).unwrap();
+    type Change = dyn Fn(&mut App);
+    let changes: [(&str, &Change); 6] = [
+        ("the name", &|app| app.name = "Renamed".into()),
+        ("rules", &|app| app.rules.push(Rule::everywhere(Access::Open))),
+        ("one more address", &|app| app.origins.insert(0, extra("https://wiki.example.org"))),
+        ("and another", &|app| app.origins.push(extra("https://wiki.example.net"))),
+        ("their order", &|app| app.origins.rotate_left(1)),
+        ("one address less", &|app| app.origins.retain(|origin| origin.host() != "wiki.example.org")),
+    ];
+    let apps = &app.accounts.apps;
+    for (what, change) in changes {
+        let mut user = User::logged_in(&app, &wiki, &ada).await;
+        let (_, enter) = user.code().await;
+        let before = apps.find("wiki").await.unwrap().expect("the app");
+        let mut after = before.clone();
+        change(&mut after);
+        apps.change(None, before, after.clone(), Client::operator()).await.unwrap();
+        assert_eq!(apps.find("wiki").await.unwrap(), Some(after), "{what}");
+        let entered = user.at_app.get(&enter).await;
+        assert_eq!(entered.status, 303, "{what}: {entered:?}");
+    }
+    let mut user = User::logged_in(&app, &wiki, &ada).await;
+    user.code().await;
+    let before = apps.find("wiki").await.unwrap().expect("the app");
+    let after = App { origins: vec![extra("https://wiki.example.net")], ..before.clone() };
+    apps.change(None, before, after, Client::operator()).await.unwrap();
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM app_entries"), 0);
+}
+
+#[actix_web::test]
+async fn users_who_enter_while_the_app_is_removed_or_moved_meet_no_fault() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    for round in 0..6 {
+        let wiki = wiki(&app).await;
+        let mut entering = Vec::new();
+        for _ in 0..6 {
+            let mut user = User::logged_in(&app, &wiki, &ada).await;
+            let (_, enter) = user.code().await;
+            entering.push(async move { user.at_app.get(&enter).await.status });
+        }
+        let apps = &app.accounts.apps;
+        let before = apps.find("wiki").await.unwrap().expect("the app");
+        let ending = async {
+            if round % 2 == 0 {
+                let origins = vec![AppOrigin::parse("https://wiki.example.org").unwrap()];
+                let moved = App { origins, ..before.clone() };
+                apps.change(None, before.clone(), moved, Client::operator()).await.unwrap();
+            }
+            apps.remove(None, before.id, Client::operator()).await.unwrap();
+        };
+        let (statuses, ()) = join(join_all(entering), ending).await;
+        assert!(statuses.iter().all(|status| [303, 400, 421].contains(status)), "{statuses:?}");
+        assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM session_keys"), 0);
+    }
 }

@@ -6,3 +6,4 @@ mod identity;
 mod leave;
 mod outage;
 pub mod support;
+mod unreadable;

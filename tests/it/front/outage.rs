@@ -1,5 +1,8 @@
 //! What the front door does while the database is down, and how little it writes otherwise.
 
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
 use latchkey::apps::{Access, Rule};
 use latchkey::config::Span;
@@ -47,7 +50,7 @@ async fn while_the_database_is_away_no_request_is_passed_on_not_even_by_an_open_
     // All that wait share one attempt, or the next one.
     let begun = std::time::Instant::now();
     assert!(waiting.await.expect("an end").into_iter().all(|status| status == 503));
-    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     app.db.restore();
     eventually("she is back in", async || (user.at_app.get("/").await.status == 200).then_some(())).await;
 }
@@ -58,6 +61,27 @@ async fn an_instance_without_a_listener_passes_nothing_on() {
     let wiki = wiki(&app).await;
     Browser::new(&wiki.origin).get("/").await.is(503).is_error("unavailable");
     app.browser().get("/login").await.is(200);
+}
+
+#[actix_web::test]
+async fn without_a_cache_requests_for_unknown_names_do_not_read_the_apps_each() {
+    let app = TestApp::spawn_with(|settings| settings.sessions.cached = 0);
+    wiki(&app).await;
+    let port = app.origin.rsplit(':').next().expect("a port");
+    let mut stranger = Browser::new(&format!("http://unknown.localhost:{port}"));
+    let mut other = app.db.connect();
+    eventually("an answer without the table", async || {
+        stranger.get("/").await.is(421);
+        other.batch_execute("BEGIN; LOCK TABLE apps IN ACCESS EXCLUSIVE MODE").unwrap();
+        let answered = actix_web::rt::time::timeout(Duration::from_millis(300), stranger.get("/")).await;
+        other.batch_execute("ROLLBACK").unwrap();
+        answered.ok().map(|answer| {
+            answer.is(421);
+        })
+    })
+    .await;
+    let _added = register(&app, "unknown", Upstream::answering(OK), |_| {}).await;
+    eventually("the new app", async || (stranger.get("/").await.status == 503).then_some(())).await;
 }
 
 #[actix_web::test]

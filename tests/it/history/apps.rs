@@ -1,16 +1,23 @@
-//! The app behind the simulated instances: actors enter it with their session of the portal, use the app key, and
-//! leave. The app key is one more key of the session, and the checker applies the same contract to it.
+//! The app behind the simulated instances: actors enter it with their session of the portal, use the app key, send forms
+//! and leave. The app key is one more key of the session, and the checker applies the same contract to it. What the app
+//! received is compared with what its users were answered.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write as _;
 use std::rc::Rc;
 
+use actix_web::rt::task;
 use diesel::connection::SimpleConnection as _;
 use latchkey::db::migrations;
 
 use super::actors::{Actor, Held, World};
-use super::record::{Done, Ended, KeyId, Saw};
-use super::wire::{Ask, Reply};
-use crate::support::upstream::{OK, Upstream};
+use super::record::{Done, Ended, KeyId, Saw, Span};
+use super::wire::{Ask, Reply, Wire};
+use crate::support::process::{DataDir, Latchkey};
+use crate::support::upstream::{After, Upstream};
+use crate::support::websocket::WebSocket;
 
 /// App keys that an actor keeps and tries again, ended or not.
 const KEPT: usize = 6;
@@ -18,13 +25,17 @@ const KEPT: usize = 6;
 /// Entries of one session, which may have four keys for one origin before the oldest ends.
 const ENTRIES: usize = 3;
 
-/// An app that every user may use, on a host of its own.
+/// An app that every user may use, on a host of its own. Visitors may open the pages below [`AppSite::OPEN`].
 pub struct AppSite {
     pub host: &'static str,
     /// Keys that actors hold at the end.
     pub remaining: RefCell<Vec<AppHeld>>,
-    /// Stops when this is dropped.
-    _upstream: Upstream,
+    /// Counts the requests to the app, apart from those to the portal.
+    pub wire: Wire,
+    pub upstream: Upstream,
+    /// Pages that visitors got.
+    pub opened: Cell<usize>,
+    posts: RefCell<Vec<AppPost>>,
 }
 
 /// The key of an app that an actor holds.
@@ -34,20 +45,86 @@ pub struct AppHeld {
     cookie: String,
 }
 
+/// A form that a user sent to the app. Its index is in the form.
+struct AppPost {
+    key: KeyId,
+    at: Span,
+    status: Option<u16>,
+}
+
 impl AppSite {
-    pub fn new(url: &str) -> Self {
-        let (host, upstream) = ("wiki.localhost:8080", Upstream::answering(OK));
-        let mut conn = migrations::connect(url).expect("a connection");
-        conn.batch_execute(&format!(
-            "INSERT INTO apps (id, slug, name, upstream, connect_ms, head_ms, idle_ms, max_in_flight, close_code) \
-             VALUES (gen_random_uuid(), 'wiki', 'Wiki', '{}', 2000, 5000, 5000, 256, 1008); \
-             INSERT INTO app_origins (origin, app, host, position) SELECT 'http://{host}', id, 'wiki.localhost', 0 FROM apps; \
-             INSERT INTO app_rules (app, position, access) SELECT id, 0, 'signed-in' FROM apps",
-            upstream.url()
-        ))
-        .expect("an app");
-        Self { host, remaining: RefCell::default(), _upstream: upstream }
+    pub const OPEN: &'static str = "/open";
+
+    /// Registers the app as an operator does, in place of that of an earlier world. Every instance on the database at
+    /// `url` knows it then.
+    async fn new(url: &str, wire: &Wire) -> Self {
+        let host = "wiki.localhost:8080";
+        // Tells each user as whom they are served, and sends the messages of websockets back.
+        let upstream = Upstream::scripted(|request, stream| {
+            if request.values("upgrade") == ["websocket"] {
+                WebSocket::accept(request, stream, "").echo();
+                return After::Close;
+            }
+            let body = greeting(request.values("remote-user").first().copied().unwrap_or_default());
+            let length = body.len();
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+            After::KeepOpen
+        });
+        let text = format!(
+            "[apps.wiki]\norigins = [\"http://{host}\"]\nupstream = \"{}\"\nhead = \"5s\"\nidle = \"5s\"\n\
+             [[apps.wiki.rules]]\nbelow = \"{}\"\naccess = \"open\"\n\
+             [[apps.wiki.rules]]\nall = true\naccess = \"signed-in\"\n",
+            upstream.url(),
+            Self::OPEN
+        );
+        let latchkey = Latchkey::on(url);
+        let applied = task::spawn_blocking(move || {
+            let dir = DataDir::new();
+            let file = dir.path().join("apps.toml");
+            fs::write(&file, text).expect("a file");
+            latchkey.run(&["app", "apply", file.to_str().expect("a path")])
+        });
+        let applied = applied.await.expect("a thread");
+        assert_eq!(applied.code, Some(0), "{}{}", applied.out, applied.err);
+        Self {
+            host,
+            remaining: RefCell::default(),
+            wire: wire.counting_apart(),
+            upstream,
+            opened: Cell::new(0),
+            posts: RefCell::default(),
+        }
     }
+
+    fn origin(&self) -> String {
+        format!("http://{}", self.host)
+    }
+
+    /// Forms that the app has answered.
+    pub fn answered_posts(&self) -> usize {
+        self.posts.borrow().iter().filter(|post| post.status == Some(200)).count()
+    }
+
+    /// Enters the app with a cookie of the portal, with every request at `origin`; returns the cookie of the app.
+    pub async fn enter(&self, world: &World, origin: &str, portal: &str) -> Option<String> {
+        let begun = world.ask_app(self, origin, "/.latchkey/in?to=%2F", "").await;
+        let (go, state) = (begun.next_path()?, begun.cookie("latchkey-state")?);
+        let asked = world.wire.get(&format!("{origin}{go}"), portal).await;
+        let entered = world.ask_app(self, origin, &asked.next_path()?, &state).await;
+        entered.cookie("latchkey-app")
+    }
+
+    /// Whether the owner of the portal's cookie can enter the app and gets its page.
+    pub async fn lets_in(&self, world: &World, origin: &str, portal: &str) -> bool {
+        match self.enter(world, origin, portal).await {
+            Some(cookie) => world.ask_app(self, origin, "/", &cookie).await.status == Some(200),
+            None => false,
+        }
+    }
+}
+
+fn greeting(user: &str) -> String {
+    format!("for {user}")
 }
 
 impl Actor {
@@ -77,18 +154,30 @@ impl Actor {
             if self.apps.len() == KEPT {
                 self.apps.swap_remove(self.rng.below(KEPT));
             }
-            self.apps.push(AppHeld { key, cookie });
+            let held = AppHeld { key, cookie };
+            self.apps.push(held.clone());
+            let (page, form) = (self.anywhere(), self.anywhere());
+            world.look_at_app(&held, &page).await;
+            world.post_to_app(&held, &form).await;
         }
     }
 
-    /// Requests a page of the app, half of the time with the newest key, at any instance.
+    /// Requests a page of the app or sends it a form, half of the time with the newest key, at any instance. Sometimes
+    /// opens a page as a visitor.
     pub async fn use_app(&mut self) {
         let (kept, newest) = (self.apps.len(), self.rng.below(2) == 0);
+        let (what, origin) = (self.rng.below(8), self.anywhere());
+        if what == 0 {
+            return self.world.visit_app(&origin).await;
+        }
         if kept > 0 {
             let at = if newest { kept - 1 } else { self.rng.below(kept) };
             let held = self.apps[at].clone();
-            let origin = self.anywhere();
-            self.world.look_at_app(&held, &origin).await;
+            if what < 3 {
+                self.world.post_to_app(&held, &origin).await;
+            } else {
+                self.world.look_at_app(&held, &origin).await;
+            }
         }
     }
 
@@ -104,9 +193,9 @@ impl Actor {
         let Some(token) = page.field("token") else { return };
         let url = format!("{}/.latchkey/out", self.anywhere());
         let fields = [("token", token.as_str())];
-        let origin = format!("http://{}", site.host);
+        let origin = site.origin();
         let ask = Ask::form(&url, &held.cookie, &fields).at(site.host).from(&origin);
-        let reply = world.wire.ask(ask).await;
+        let reply = site.wire.ask(ask).await;
         world.look_at("POST /.latchkey/out", &reply, &[200, 400, 403, 422]);
         // Only the response to the form removes the cookie.
         let done = match reply.status {
@@ -119,20 +208,133 @@ impl Actor {
 }
 
 impl World {
-    async fn ask_app(&self, site: &AppSite, origin: &str, path: &str, cookies: &str) -> Reply {
-        self.wire.ask(Ask::page(&format!("{origin}{path}"), cookies).at(site.host)).await
+    /// Puts an app behind the instances, which the actors use from now on.
+    pub async fn open_app(&self, url: &str) {
+        if self.app.get().is_none() {
+            let site = AppSite::new(url, &self.wire).await;
+            assert!(self.app.set(site).is_ok(), "two at once");
+        }
     }
 
-    /// Requests the start of the app with this key, and records the result.
-    pub async fn look_at_app(&self, held: &AppHeld, origin: &str) {
-        let Some(site) = self.app.get() else { return };
+    async fn ask_app(&self, site: &AppSite, origin: &str, path: &str, cookies: &str) -> Reply {
+        let reply = site.wire.ask(Ask::page(&format!("{origin}{path}"), cookies).at(site.host)).await;
+        self.expect_retry_after(&reply);
+        reply
+    }
+
+    fn expect_retry_after(&self, reply: &Reply) {
+        if reply.status == Some(503) && !reply.retry_after {
+            self.history.borrow_mut().unexpected.push("the app: 503 without Retry-After".into());
+        }
+    }
+
+    /// Requests the start of the app with this key, and records the result. Returns whether the app served it.
+    pub async fn look_at_app(&self, held: &AppHeld, origin: &str) -> bool {
+        let Some(site) = self.app.get() else { return false };
         let reply = self.ask_app(site, origin, "/", &held.cookie).await;
         self.look_at("GET the app", &reply, &[200, 302]);
         let saw = match reply.status {
-            Some(200) if reply.body == "ok" => Saw::In(None),
             Some(302) if reply.location.contains("/.latchkey/in?") => Saw::Out,
-            _ => Saw::Nothing,
+            _ => self.saw_in_app(held, &reply),
         };
+        let is_in = matches!(saw, Saw::In(_));
         self.used(held.key, reply.at, saw);
+        is_in
+    }
+
+    /// Sends the app a form with a number of its own.
+    async fn post_to_app(&self, held: &AppHeld, origin: &str) {
+        let Some(site) = self.app.get() else { return };
+        let number = {
+            let mut posts = site.posts.borrow_mut();
+            posts.push(AppPost { key: held.key, at: Span { begun: 0, ended: 0 }, status: None });
+            posts.len() - 1
+        };
+        let (url, number_text, own) = (format!("{origin}/write"), number.to_string(), site.origin());
+        let fields = [("number", number_text.as_str())];
+        let reply = site.wire.ask(Ask::form(&url, &held.cookie, &fields).at(site.host).from(&own)).await;
+        self.expect_retry_after(&reply);
+        self.look_at("POST to the app", &reply, &[200, 401]);
+        {
+            let post = &mut site.posts.borrow_mut()[number];
+            (post.at, post.status) = (reply.at, reply.status);
+        }
+        let saw = if reply.status == Some(401) { Saw::Out } else { self.saw_in_app(held, &reply) };
+        self.used(held.key, reply.at, saw);
+    }
+
+    /// Opens a page that needs no log-in.
+    async fn visit_app(&self, origin: &str) {
+        let Some(site) = self.app.get() else { return };
+        let reply = self.ask_app(site, origin, AppSite::OPEN, "").await;
+        self.look_at("GET an open page of the app", &reply, &[200]);
+        if reply.status == Some(200) {
+            site.opened.set(site.opened.get() + 1);
+            if reply.body != greeting("") {
+                self.history.borrow_mut().unexpected.push(format!("a visitor was served {:?}", reply.body));
+            }
+        }
+    }
+
+    fn saw_in_app(&self, held: &AppHeld, reply: &Reply) -> Saw {
+        if reply.status != Some(200) {
+            return Saw::Nothing;
+        }
+        let own = greeting(&self.owner(held.key));
+        if reply.body != own {
+            let what = format!("{own:?} was served {:?} by the app", reply.body);
+            self.history.borrow_mut().unexpected.push(what);
+        }
+        Saw::In(None)
+    }
+
+    /// The id of the user whose key it is.
+    fn owner(&self, key: KeyId) -> String {
+        let history = self.history.borrow();
+        self.people[history.log_ins[history.keys[key]].person].id.clone()
+    }
+
+    /// Compares the forms that reached the app with the answers to their senders. A form counts as served if it reached
+    /// the app, whatever its sender was answered.
+    pub fn compare_with_app(&self) {
+        let Some(site) = self.app.get() else { return };
+        let mut arrived: HashMap<usize, Vec<String>> = HashMap::new();
+        for request in site.upstream.received().iter().filter(|request| request.method() == "POST") {
+            let body = String::from_utf8_lossy(&request.body);
+            let number = body.strip_prefix("number=").and_then(|number| number.parse().ok());
+            let number = number.unwrap_or_else(|| panic!("the app received {body:?}"));
+            arrived.entry(number).or_default().push(request.values("remote-user").join(" and "));
+        }
+        let mut wrong = Vec::new();
+        for (number, post) in site.posts.borrow().iter().enumerate() {
+            let users = arrived.remove(&number).unwrap_or_default();
+            if users.len() > 1 {
+                wrong.push(format!("form {number} reached the app {} times", users.len()));
+            }
+            if users.iter().any(|user| *user != self.owner(post.key)) {
+                wrong.push(format!("form {number} reached the app as {users:?}"));
+            }
+            match (post.status, users.is_empty()) {
+                (Some(200), true) => wrong.push(format!("form {number} was answered and never arrived")),
+                (Some(401), false) => wrong.push(format!("form {number} was refused and arrived")),
+                (Some(200 | 401), _) | (_, true) => {}
+                (_, false) => self.used(post.key, post.at, Saw::In(None)),
+            }
+        }
+        if !arrived.is_empty() {
+            wrong.push(format!("{} forms arrived that no user sent", arrived.len()));
+        }
+        self.history.borrow_mut().unexpected.extend(wrong);
+    }
+
+    /// An operator ends every app key by hand.
+    pub fn end_all_app_keys(&self, url: &str) {
+        let begun = self.wire.now();
+        let mut conn = migrations::connect(url).expect("a connection");
+        conn.batch_execute("DELETE FROM session_keys").expect("an end");
+        let at = Span { begun, ended: self.wire.now() };
+        for person in 0..self.people.len() {
+            self.ended(Ended::AppKeys(person), at, Done::Yes);
+        }
     }
 }

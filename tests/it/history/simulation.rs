@@ -18,7 +18,6 @@ use latchkey::passwords::{Hasher, Password};
 use uuid::Uuid;
 
 use super::actors::{Actor, Held, PASSWORD, Person, World, agent};
-use super::apps::AppSite;
 use super::checker::{Verdict, check};
 use super::faults::{Faults, KEEPER, start};
 use super::record::{Done, End, Ended, Field, History, PersonId, Saw, Span, Write};
@@ -73,7 +72,7 @@ impl Simulation {
         let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
         let origins = programs.iter().map(Latchkey::origin).collect();
         let world = world(&url, "p", origins).await;
-        world.app.get_or_init(|| AppSite::new(&url));
+        world.open_app(&url).await;
         let faults = Faults {
             world: Rc::clone(&world),
             dir,
@@ -110,6 +109,7 @@ impl Simulation {
                 world.look_at_app(key, origin).await;
             }
         }
+        world.compare_with_app();
         let ends = name_the_revoked(&world, &url);
         world.history.borrow_mut().ends.extend(ends);
         let summary = Summary::of(seed, &world, faults.counts.clone());

@@ -100,6 +100,11 @@ impl Wire {
         Self { client: client.build().expect("a client"), begun: Instant::now(), tally: Rc::default() }
     }
 
+    /// With the same clock, and a tally of its own.
+    pub fn counting_apart(&self) -> Self {
+        Self { tally: Rc::default(), ..self.clone() }
+    }
+
     pub fn tally(&self) -> Tally {
         self.tally.borrow().clone()
     }

@@ -84,6 +84,61 @@ fn a_client_that_stops_sending_has_as_long() {
     assert!(upstream.received().is_empty(), "half a body is no request");
 }
 
+/// Sends `part` every 20 ms, at most for three seconds. Returns the answer, or `None` if the proxy still waits.
+fn trickle(proxied: &Proxied, framing: &str, part: &[u8]) -> Option<u16> {
+    let mut client = proxied.client();
+    client.send(format!("POST / HTTP/1.1\r\n{H}{framing}\r\n\r\n"));
+    client.0.set_read_timeout(Some(Duration::from_millis(20))).expect("a time");
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(3) {
+        if client.0.write_all(part).is_err() {
+            break;
+        }
+        let mut head = [0; 64];
+        if let Ok(read @ 1..) = client.0.read(&mut head) {
+            let status =
+                String::from_utf8_lossy(&head[..read]).split(' ').nth(1).and_then(|text| text.parse().ok());
+            return Some(status.expect("a status"));
+        }
+    }
+    None
+}
+
+#[test]
+fn a_client_that_sends_a_byte_now_and_then_has_as_long_as_one_that_sends_nothing() {
+    let upstream = Upstream::answering(OK);
+    let proxied = Proxied::with_app(&upstream, |app| app.limits.idle = Duration::from_millis(500));
+    for (framing, byte) in
+        [("Content-Length: 1000000", &b"x"[..]), ("Transfer-Encoding: chunked", b"1\r\nx\r\n")]
+    {
+        let since = Instant::now();
+        assert_eq!(trickle(&proxied, framing, byte), Some(408), "{framing}");
+        assert!((500..2500).contains(&since.elapsed().as_millis()), "{framing}: {:?}", since.elapsed());
+    }
+    // Well above the least rate.
+    assert_eq!(trickle(&proxied, "Content-Length: 1000000", &[b'x'; 100]), None, "a slow client is served");
+}
+
+/// The kernel accepts more of a response only when a third of its buffer is free.
+#[test]
+fn a_client_that_reads_a_byte_now_and_then_has_as_long_as_one_that_reads_nothing() {
+    let upstream = Upstream::scripted(|_, stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n");
+        while stream.write_all(&[b'x'; 64 * 1024]).is_ok() {}
+        After::Close
+    });
+    let proxied = Proxied::with_app(&upstream, |app| app.limits.idle = Duration::from_millis(500));
+    let mut client = proxied.client();
+    client.send(format!("GET / HTTP/1.1\r\n{H}\r\n"));
+    upstream.wait_for(1);
+    let since = Instant::now();
+    while proxied.shared.connections() > 0 {
+        assert!(since.elapsed() < Duration::from_secs(5), "it holds its place");
+        let _ = client.0.read(&mut [0]);
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_body_may_be_as_long_as_the_app_accepts() {
     let upstream = Upstream::answering(OK);

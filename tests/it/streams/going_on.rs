@@ -32,8 +32,8 @@ async fn a_stream_goes_on_when_other_things_of_the_user_and_the_app_change() {
     elsewhere.get("/home").await;
     elsewhere.post("/logout", &[]).await.is(303);
     events.goes_on().await;
-    // Another user is disabled.
-    app.accounts.admin.disable(None, UserId(grace.id), Client::operator()).await.unwrap();
+    // The sessions of another user end.
+    app.accounts.admin.revoke_sessions_of(None, UserId(grace.id), Client::operator()).await.unwrap();
     events.goes_on().await;
     // A setting of the app that says nothing about who gets in.
     let before = app.accounts.apps.find("wiki").await.unwrap().unwrap();

@@ -1,6 +1,6 @@
 //! Requests that last: event streams, downloads and uploads, and what ends them.
 
-mod client;
+pub mod client;
 mod closing;
 mod going_on;
 mod races;

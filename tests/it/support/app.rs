@@ -42,6 +42,26 @@ pub struct Person {
     pub password: &'static str,
 }
 
+impl Person {
+    pub fn ada() -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            name: "Ada Lovelace",
+            email: "ada@example.org",
+            password: "poetical-science-1843",
+        }
+    }
+
+    pub fn grace() -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            name: "Grace Hopper",
+            email: "grace@example.org",
+            password: "nanoseconds-of-wire-30cm",
+        }
+    }
+}
+
 /// An email that was sent to a user.
 #[derive(Clone, Debug)]
 pub struct Letter {
@@ -119,24 +139,12 @@ impl TestApp {
 
     /// Ada, a member.
     pub async fn ada(&self) -> Person {
-        let ada = Person {
-            id: Uuid::new_v4(),
-            name: "Ada Lovelace",
-            email: "ada@example.org",
-            password: "poetical-science-1843",
-        };
-        self.admit(ada, "member").await
+        admit(&self.db, Person::ada(), "member").await
     }
 
     /// Grace, an administrator.
     pub async fn grace(&self) -> Person {
-        let grace = Person {
-            id: Uuid::new_v4(),
-            name: "Grace Hopper",
-            email: "grace@example.org",
-            password: "nanoseconds-of-wire-30cm",
-        };
-        self.admit(grace, "admin").await
+        admit(&self.db, Person::grace(), "admin").await
     }
 
     /// A browser in which `person` has just logged in.
@@ -211,25 +219,26 @@ impl TestApp {
     pub async fn mary(&self) -> Person {
         let (email, password) = Self::MARY;
         let mary = Person { id: Uuid::new_v4(), name: "Mary Somerville", email, password };
-        self.admit(mary, "member").await
+        admit(&self.db, mary, "member").await
     }
 
     /// Her email address and password.
     pub const MARY: (&str, &str) = ("mary@example.org", "on the connexion of the sciences");
+}
 
-    async fn admit(&self, person: Person, role: &str) -> Person {
-        let hasher = Hasher::new(CHEAP, 4, 64).expect("a hasher");
-        let password = Password::given(person.password).expect("a password");
-        let hash = hasher.hash(password).await.expect("a hash");
-        self.db.execute(&format!(
-            "INSERT INTO users (id, email, email_key, name, role, password_hash) VALUES ('{}', '{e}', '{e}', '{}', '{role}', '{}')",
-            person.id,
-            person.name,
-            hash.as_str(),
-            e = person.email,
-        ));
-        person
-    }
+/// Creates the account of `person`.
+pub async fn admit(db: &TestDb, person: Person, role: &str) -> Person {
+    let hasher = Hasher::new(CHEAP, 4, 64).expect("a hasher");
+    let password = Password::given(person.password).expect("a password");
+    let hash = hasher.hash(password).await.expect("a hash");
+    db.execute(&format!(
+        "INSERT INTO users (id, email, email_key, name, role, password_hash) VALUES ('{}', '{e}', '{e}', '{}', '{role}', '{}')",
+        person.id,
+        person.name,
+        hash.as_str(),
+        e = person.email,
+    ));
+    person
 }
 
 impl TestApp {

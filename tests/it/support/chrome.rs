@@ -246,6 +246,11 @@ impl Chrome {
 
     pub async fn log_in(&self, email: &str, password: &str) {
         self.go("/login").await;
+        self.log_in_here(email, password).await;
+    }
+
+    /// Fills in the log-in form of the current page.
+    pub async fn log_in_here(&self, email: &str, password: &str) {
         self.type_in("Email", email).await;
         self.type_in("Password", password).await;
         self.press("Log in").await;

@@ -10,6 +10,7 @@ pub mod chrome;
 pub mod db;
 pub mod files;
 pub mod generated;
+pub mod parts;
 pub mod process;
 pub mod subjects;
 pub mod upstream;

@@ -31,7 +31,8 @@ fn page_with_socket() -> Upstream {
             WebSocket::accept(request, stream, "").echo();
             return After::Close;
         }
-        let page = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 16\r\n\r\n<main>app</main>";
+        let page =
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 16\r\n\r\n<main>app</main>";
         let _ = stream.write_all(page);
         After::KeepOpen
     })

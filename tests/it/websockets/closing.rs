@@ -1,7 +1,7 @@
 //! What ends an open websocket, and how each side is told.
 
-use std::sync::mpsc::{self, Receiver};
 use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 

@@ -74,7 +74,8 @@ fn the_answer_of_an_app_that_refuses_is_passed_on() {
 
 #[test]
 fn a_refusal_that_breaks_off_does_not_look_complete() {
-    let upstream = Upstream::answering_and_closing(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 100\r\n\r\npart");
+    let upstream =
+        Upstream::answering_and_closing(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 100\r\n\r\npart");
     let proxied = Proxied::to(&upstream);
     let answer = WebSocket::open(proxied.port, HOST, "/socket", "").err().expect("a refusal");
     assert_eq!(answer.status(), 403);
@@ -144,7 +145,9 @@ fn only_the_handshake_of_the_rfc_reaches_the_app() {
         ("a body", format!("GET / HTTP/1.1\r\n{H}{HANDSHAKE}Content-Length: 5\r\n\r\nhello")),
         (
             "a chunked body",
-            format!("GET / HTTP/1.1\r\n{H}{HANDSHAKE}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+            format!(
+                "GET / HTTP/1.1\r\n{H}{HANDSHAKE}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+            ),
         ),
         ("a body that is a request", {
             format!("GET / HTTP/1.1\r\n{H}{HANDSHAKE}Content-Length: {}\r\n\r\n{second}", second.len())
@@ -199,7 +202,8 @@ fn the_portal_knows_no_websockets_and_answers_as_always() {
     let upstream = echo_app();
     let proxied = Proxied::to(&upstream);
     for behind in ["", "GET /again HTTP/1.1\r\nHost: other.localhost\r\n\r\n"] {
-        let answer = proxied.ask(format!("GET /page HTTP/1.1\r\nHost: other.localhost\r\n{HANDSHAKE}\r\n{behind}"));
+        let answer =
+            proxied.ask(format!("GET /page HTTP/1.1\r\nHost: other.localhost\r\n{HANDSHAKE}\r\n{behind}"));
         assert_eq!((answer.status(), answer.body(), answer.end), (200, "portal", End::Closed));
     }
     assert!(upstream.received().is_empty());

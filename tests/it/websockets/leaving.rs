@@ -56,7 +56,8 @@ fn the_app_is_told_when_the_client_leaves_before_the_answer() {
     let sender = Mutex::new(sender);
     let upstream = Upstream::scripted(move |_, stream| {
         let read = stream.read(&mut [0]);
-        let _ = sender.lock().expect("one script").send((Instant::now(), read.is_err() || matches!(read, Ok(0))));
+        let _ =
+            sender.lock().expect("one script").send((Instant::now(), read.is_err() || matches!(read, Ok(0))));
         After::Close
     });
     let proxied = Proxied::to(&upstream);

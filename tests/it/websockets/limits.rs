@@ -51,9 +51,8 @@ fn websockets_beyond_the_limit_get_503_and_requests_go_on() {
 fn websockets_do_not_count_as_concurrent_requests() {
     let upstream = mixed();
     let proxied = Proxied::with_app(&upstream, |app| app.limits.max_in_flight = 1);
-    let mut sockets: Vec<WebSocket> = (0..5)
-        .map(|_| WebSocket::open(proxied.port, HOST, "/socket", "").expect("an answer 101"))
-        .collect();
+    let mut sockets: Vec<WebSocket> =
+        (0..5).map(|_| WebSocket::open(proxied.port, HOST, "/socket", "").expect("an answer 101")).collect();
     for _ in 0..3 {
         assert_eq!(proxied.get("/page").status(), 200);
     }

@@ -48,12 +48,14 @@ fn a_message_in_parts_arrives_in_the_same_parts_with_the_ping_between_them() {
     let upstream = echo_app();
     let proxied = Proxied::to(&upstream);
     let mut socket = open(&proxied);
-    let parts = [Frame::first_part("one "), Frame::ping("alive?"), Frame::part("two "), Frame::last_part("three")];
+    let parts =
+        [Frame::first_part("one "), Frame::ping("alive?"), Frame::part("two "), Frame::last_part("three")];
     // Byte by byte, so that no part arrives whole.
     for byte in parts.iter().flat_map(|part| part.bytes(true)) {
         socket.send_bytes(&[byte]);
     }
-    let echoed = [Frame::first_part("one "), Frame::pong("alive?"), Frame::part("two "), Frame::last_part("three")];
+    let echoed =
+        [Frame::first_part("one "), Frame::pong("alive?"), Frame::part("two "), Frame::last_part("three")];
     for part in echoed {
         assert_eq!(socket.read(), Ok(part));
     }
@@ -76,10 +78,7 @@ fn the_app_may_choose_an_extension_and_a_protocol() {
     }
     let seen = upstream.only_request();
     assert_eq!(seen.target(), "/socket?room=1");
-    assert_eq!(
-        seen.values("sec-websocket-extensions"),
-        ["permessage-deflate; client_max_window_bits"]
-    );
+    assert_eq!(seen.values("sec-websocket-extensions"), ["permessage-deflate; client_max_window_bits"]);
     let compressed = Frame::compressed(&[0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]);
     socket.send(&compressed);
     assert_eq!(socket.read(), Ok(compressed));

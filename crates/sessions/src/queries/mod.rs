@@ -2,6 +2,7 @@
 
 mod listeners;
 mod live;
+mod lock_order;
 mod rows;
 mod session_keys;
 

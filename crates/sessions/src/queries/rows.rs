@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Interval, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
+use super::lock_order::lock_in_order;
 use crate::is_live;
 use crate::schema::sessions::{self, dsl};
 use crate::{Handle, KeyHash, NewSession, Policy, Principal, SessionRecord, SessionState};
@@ -159,19 +160,28 @@ pub fn revoke_all(
     principal: Principal,
     except: Option<Handle>,
 ) -> QueryResult<usize> {
-    diesel::update(
-        sessions::table
-            .filter(dsl::principal.eq(principal))
-            .filter(dsl::handle.ne(except.unwrap_or(Handle(Uuid::nil()))))
-            .filter(is_live!()),
-    )
-    .set(dsl::revoked_at.eq(now))
-    .execute(conn)
+    let theirs = sessions::table
+        .filter(dsl::principal.eq(principal))
+        .filter(dsl::handle.ne(except.unwrap_or(Handle(Uuid::nil()))))
+        .filter(is_live!());
+    let theirs = lock_in_order!(conn, theirs)?;
+    revoke_locked(conn, &theirs)
+}
+
+/// The caller has locked these live sessions.
+fn revoke_locked(conn: &mut PgConnection, locked: &[Handle]) -> QueryResult<usize> {
+    if locked.is_empty() {
+        return Ok(0);
+    }
+    let rows = sessions::table.filter(dsl::handle.eq_any(locked)).filter(is_live!());
+    diesel::update(rows).set(dsl::revoked_at.eq(now)).execute(conn)
 }
 
 /// Live and ended sessions.
 pub fn delete_all(conn: &mut PgConnection, principal: Principal) -> QueryResult<usize> {
-    diesel::delete(sessions::table.filter(dsl::principal.eq(principal))).execute(conn)
+    let theirs = sessions::table.filter(dsl::principal.eq(principal));
+    lock_in_order!(conn, theirs)?;
+    diesel::delete(theirs).execute(conn)
 }
 
 /// Ends up to `batch` sessions that were opened before `opened_before`. Announced with one message.
@@ -186,12 +196,9 @@ pub fn revoke_batch(
         .filter(is_live!())
         .filter(dsl::kind.eq(kind))
         .filter(dsl::created_at.le(opened_before))
-        .select(dsl::handle)
-        .limit(batch)
-        .load::<Handle>(conn)?;
-    diesel::update(sessions::table.filter(dsl::handle.eq_any(some)).filter(is_live!()))
-        .set(dsl::revoked_at.eq(now))
-        .execute(conn)
+        .limit(batch);
+    let some = lock_in_order!(conn, some)?;
+    revoke_locked(conn, &some)
 }
 
 /// Whether it is live, as seen by this transaction.
@@ -227,9 +234,8 @@ pub fn revoke_oldest(conn: &mut PgConnection, principal: Principal, keep: i64) -
     if surplus.is_empty() {
         return Ok(0);
     }
-    diesel::update(sessions::table.filter(dsl::handle.eq_any(surplus)).filter(is_live!()))
-        .set(dsl::revoked_at.eq(now))
-        .execute(conn)
+    let surplus = lock_in_order!(conn, sessions::table.filter(dsl::handle.eq_any(surplus)))?;
+    revoke_locked(conn, &surplus)
 }
 
 #[diesel::dsl::auto_type]

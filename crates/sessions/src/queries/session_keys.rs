@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection as _;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Interval, Timestamptz};
@@ -10,6 +9,7 @@ use latchkey_db::time::{self, Moment};
 use uuid::Uuid;
 
 use super::live::query_keys;
+use super::lock_order::lock_in_order;
 use crate::schema::{session_keys, sessions};
 use crate::{Handle, KeyHash, Principal, ScopedKeyRecord, is_live};
 
@@ -134,6 +134,7 @@ pub fn delete_scoped_keys_of_session(
     scope: Option<Uuid>,
 ) -> QueryResult<usize> {
     use session_keys::dsl;
+    lock_in_order!(conn, sessions::table.filter(sessions::handle.eq(session)))?;
     let rows = dsl::session_keys.filter(dsl::session.eq(session));
     match scope {
         Some(scope) => diesel::delete(rows.filter(dsl::scope.eq(scope))).execute(conn),
@@ -150,15 +151,18 @@ pub fn delete_scoped_keys_of_principal(
     let theirs = sessions::table
         .filter(sessions::principal.eq(principal))
         .filter(sessions::kind.eq(kind))
-        .filter(is_live!())
-        .select(sessions::handle);
+        .filter(is_live!());
+    let theirs = lock_in_order!(conn, theirs)?;
     diesel::delete(dsl::session_keys.filter(dsl::session.eq_any(theirs))).execute(conn)
 }
 
+/// Announced as a change of each principal who has a key of the scope.
 pub fn delete_scoped_keys_of_scope(conn: &mut PgConnection, scope: Uuid) -> QueryResult<usize> {
     use session_keys::dsl;
-    conn.batch_execute("SET LOCAL latchkey.everybody = 'yes'")?;
-    diesel::delete(dsl::session_keys.filter(dsl::scope.eq(scope))).execute(conn)
+    let of_scope = dsl::session_keys.filter(dsl::scope.eq(scope));
+    let theirs = sessions::table.filter(sessions::handle.eq_any(of_scope.select(dsl::session)));
+    lock_in_order!(conn, theirs)?;
+    diesel::delete(of_scope).execute(conn)
 }
 
 pub fn list_scoped_keys(

@@ -24,13 +24,13 @@ pub fn reach(site: AppSite) -> Result<KnownApp, Finding> {
         Err(Unanswered::Other { status: 421 }) => Err(problem(
             check,
             format!("Latchkey answers, but no app has the host {}", site.origin.authority()),
-            "`latchkey app list` prints the origins; `latchkey app add` registers an app",
+            "`latchkey app list` prints the addresses; `latchkey app add` registers an app",
         )),
         Err(Unanswered::Other { status }) => Err(problem(
             check,
             format!("another server answers ({})", status),
             format!(
-                "does the address lead to an instance, and is it exactly an origin of the app (`latchkey app list`)? Does the instance have the same secret and version, and do the clocks differ by less than {FRESH_FOR} s? Does a proxy in front remove headers?"
+                "does the address lead to an instance, and is it exactly an address of the app (`latchkey app list`)? Does the instance have the same secret and version, and do the clocks differ by less than {FRESH_FOR} s? Does a proxy in front remove headers?"
             ),
         )),
         Err(failed) => Err(failed.finding(check, &site)),

@@ -6,6 +6,7 @@
 
 mod chunks;
 mod front;
+mod gate;
 mod head;
 mod protocol_switch;
 mod raw_stream;
@@ -33,6 +34,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::rt::spawn;
 
 pub use front::{Front, PortalOnly, Routed};
+pub use gate::WriteGate;
 pub use raw_stream::{RawStream, poll_finish};
 pub use traffic::ClientConnection;
 
@@ -105,9 +107,10 @@ where
             }
         });
         let for_upgrades = Rc::clone(&front);
-        let upgrades = apply_fn_factory(app.clone(), move |(request, frames): UpgradeRequest, app: &Rc<_>| {
-            upgrade::serve(frames, answer(request, Rc::clone(app), Rc::clone(&for_upgrades)))
-        });
+        let upgrades =
+            apply_fn_factory(app.clone(), move |(request, frames): UpgradeRequest, app: &Rc<_>| {
+                upgrade::serve(frames, answer(request, Rc::clone(app), Rc::clone(&for_upgrades)))
+            });
         let requests = apply_fn_factory(app, move |request: Request, app: &Rc<_>| {
             answer(request, Rc::clone(app), Rc::clone(&front))
         });

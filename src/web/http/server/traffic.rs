@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use actix_http::{HttpMessage as _, Payload, Request};
+use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::web::Bytes;
@@ -15,8 +16,8 @@ use futures_util::Stream;
 use latchkey_sessions::Direction;
 use tokio::task::yield_now;
 
+use super::gate::WriteGate;
 use super::protocol_switch::{NextProtocol, ProtocolSwitch};
-use crate::web::streams::StreamGate;
 
 /// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.
 const BODY_WINDOW: u64 = 16 * 1024;
@@ -95,8 +96,8 @@ pub struct Traffic {
     blocked: Cell<bool>,
     pub protocol_switch: ProtocolSwitch,
     requests: Cell<u64>,
-    /// Of the request that is passed on to an app, until the last byte of its response was written.
-    gate: RefCell<Option<StreamGate>>,
+    /// Of a response that lasts no longer than a session, until its last byte was written.
+    gate: RefCell<Option<Rc<dyn WriteGate>>>,
     /// The connection's task, while it waits for permission to read.
     reader: RefCell<Option<Waker>>,
     /// The connection's task.
@@ -123,8 +124,8 @@ impl Default for Traffic {
 }
 
 impl Traffic {
-    /// Asked before each write of a response that an app sends.
-    pub fn gate(&self) -> Option<StreamGate> {
+    /// Asked before each write of the response.
+    pub fn gate(&self) -> Option<Rc<dyn WriteGate>> {
         self.gate.borrow().clone()
     }
 
@@ -317,7 +318,15 @@ impl ClientConnection {
     ///
     /// * `unread_for`: how long the client may read nothing of the response.
     pub fn serve_app(request: &Request, unread_for: Duration) -> Option<Self> {
-        let traffic = Rc::clone(request.conn_data::<Rc<Traffic>>()?);
+        Some(Self::watched(request.conn_data::<Rc<Traffic>>()?, unread_for))
+    }
+
+    /// The same for a response of the portal that lasts.
+    pub fn serve_stream(request: &HttpRequest, unread_for: Duration) -> Option<Self> {
+        Some(Self::watched(request.conn_data::<Rc<Traffic>>()?, unread_for))
+    }
+
+    fn watched(traffic: &Rc<Traffic>, unread_for: Duration) -> Self {
         traffic.answering.set(Answering::App);
         traffic.unread_for.set(unread_for);
         match traffic.phase.get() {
@@ -328,12 +337,12 @@ impl ClientConnection {
             // Watches the connection from now on.
             _ => traffic.task.borrow().wake_by_ref(),
         }
-        Some(Self(traffic))
+        Self(Rc::clone(traffic))
     }
 
     /// From now on nothing is sent to the client without a permit of `gate`.
-    pub fn guard(&self, gate: StreamGate) {
-        self.0.gate.replace(Some(gate));
+    pub fn guard(&self, gate: impl Into<Rc<dyn WriteGate>>) {
+        self.0.gate.replace(Some(gate.into()));
     }
 
     /// The response is large: lets the kernel buffer more of it.

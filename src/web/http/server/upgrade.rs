@@ -46,9 +46,8 @@ pub async fn serve(
         answering.as_mut().poll(cx).map(Some)
     });
     let Some(answered) = answered.await else { return Ok(()) };
-    let mut response = answered.unwrap_or_else(|error| {
-        Response::from(error).map_body(|_, body| ResponseBody::new(body, None))
-    });
+    let mut response = answered
+        .unwrap_or_else(|error| Response::from(error).map_body(|_, body| ResponseBody::new(body, None)));
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let next = switch.take_next().filter(|_| switches);
     let last = if next.is_some() { ConnectionType::Upgrade } else { ConnectionType::Close };

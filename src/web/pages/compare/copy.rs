@@ -1,6 +1,7 @@
 //! Every sentence of the compare pages that depends on data. The domain returns codes and numbers; only these files
 //! and the templates word them. Here: verdicts.
 
+pub mod live;
 pub mod measurements;
 pub mod narration;
 

@@ -28,7 +28,7 @@ struct JwtPage {
     check: CheckView,
 }
 
-struct CheckView {
+pub struct CheckView {
     /// Empty if the credential is refused.
     role: &'static str,
     reason: String,
@@ -36,7 +36,7 @@ struct CheckView {
 }
 
 impl CheckView {
-    fn new(verdict: Option<&Verdict>) -> Self {
+    pub fn new(verdict: Option<&Verdict>) -> Self {
         match verdict {
             Some(verdict) => Self {
                 role: verdict.role.map_or("", |role| role.as_str()),
@@ -50,6 +50,22 @@ impl CheckView {
     fn status(&self) -> StatusCode {
         if self.role.is_empty() { StatusCode::UNAUTHORIZED } else { StatusCode::OK }
     }
+
+    pub fn page_behind_session(self, ctx: &RequestContext) -> Result<HttpResponse, Error> {
+        let status = self.status();
+        let page = page::show(status, &SessionPage { page: ctx.page(), check: self })?;
+        Ok(with_challenge(page, "Cookie realm=\"lab\""))
+    }
+
+    pub fn page_behind_token(
+        self,
+        ctx: &RequestContext,
+        challenge: &'static str,
+    ) -> Result<HttpResponse, Error> {
+        let status = self.status();
+        let page = page::show(status, &JwtPage { page: ctx.page(), check: self })?;
+        Ok(with_challenge(page, challenge))
+    }
 }
 
 pub async fn session(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
@@ -62,9 +78,7 @@ pub async fn session(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Er
         }
         None => None,
     };
-    let check = CheckView::new(verdict.as_ref());
-    let status = check.status();
-    with_challenge(page::show(status, &SessionPage { page: ctx.page(), check })?, "Cookie realm=\"lab\"")
+    CheckView::new(verdict.as_ref()).page_behind_session(&ctx)
 }
 
 pub async fn jwt(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error> {
@@ -77,14 +91,8 @@ pub async fn jwt(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Error>
         Some(run) => Some(ctx.lab()?.check_token(&run, service, token).await?),
         None => None,
     };
-    // A request without a token gets no error code (RFC 6750 §3.1).
-    let challenge = match (&verdict, token) {
-        (Some(_), Some(_)) => "Bearer realm=\"lab\", error=\"invalid_token\"",
-        _ => "Bearer realm=\"lab\"",
-    };
-    let check = CheckView::new(verdict.as_ref());
-    let status = check.status();
-    with_challenge(page::show(status, &JwtPage { page: ctx.page(), check })?, challenge)
+    CheckView::new(verdict.as_ref())
+        .page_behind_token(&ctx, bearer_challenge(verdict.is_some() && token.is_some()))
 }
 
 fn service_in(ctx: &RequestContext) -> Result<Service, Error> {
@@ -98,11 +106,16 @@ fn bearer_token(ctx: &RequestContext) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
+/// A request without a token gets no error code (RFC 6750 §3.1).
+pub fn bearer_challenge(had_token: bool) -> &'static str {
+    if had_token { "Bearer realm=\"lab\", error=\"invalid_token\"" } else { "Bearer realm=\"lab\"" }
+}
+
 /// A 401 must say how to authenticate (RFC 9110 §15.5.2).
-fn with_challenge(mut response: HttpResponse, challenge: &'static str) -> Result<HttpResponse, Error> {
+fn with_challenge(mut response: HttpResponse, challenge: &'static str) -> HttpResponse {
     if response.status() == StatusCode::UNAUTHORIZED {
         let challenge = header::HeaderValue::from_static(challenge);
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
-    Ok(response)
+    response
 }

@@ -5,6 +5,8 @@ mod chart;
 mod cookies;
 mod copy;
 mod guarded;
+pub mod live;
+mod live_view;
 mod measure;
 mod measurements;
 mod page;
@@ -20,6 +22,7 @@ use crate::web::http::error::Error;
 use crate::web::http::flash::{self, Flash};
 use crate::web::http::form::{Form, FormInput, Text};
 use crate::web::http::path::Path;
+use crate::web::http::return_to;
 use crate::web::pages::NoFields;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page as answer;
@@ -86,7 +89,7 @@ pub async fn step(
     };
     match ctx.lab()?.take(run.id, step, received.credentials, info(ctx.client())).await? {
         StepResult::Done(credentials) => {
-            let mut response = flash::see_other("/compare#now");
+            let mut response = flash::see_other(shown_at(&ctx));
             cookies::set(&mut response, &ctx, None, &credentials);
             Ok(response)
         }
@@ -101,4 +104,13 @@ pub async fn end(_: Visitor, ctx: RequestContext, _: Form<NoFields>) -> Result<H
     let mut response = ctx.redirect("/compare", Flash::LabEnded);
     cookies::remove(&mut response, &ctx);
     Ok(response)
+}
+
+/// The page that shows the result of a step: the one with the live connections if it was taken there.
+fn shown_at(ctx: &RequestContext) -> &'static str {
+    let from = return_to::referring_page(ctx.request.headers(), &ctx.shared);
+    match from.as_deref() {
+        Some("/compare/live") => "/compare/live",
+        _ => "/compare#now",
+    }
 }

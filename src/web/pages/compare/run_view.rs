@@ -228,7 +228,7 @@ impl TokenRowView {
 }
 
 /// As elsewhere, but exact to the second, because seconds matter here.
-fn to_the_second(at: impl Into<OffsetDateTime>, now: OffsetDateTime) -> When {
+pub fn to_the_second(at: impl Into<OffsetDateTime>, now: OffsetDateTime) -> When {
     let at = at.into();
     let clock =
         format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute]:[second] UTC");

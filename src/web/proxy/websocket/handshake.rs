@@ -55,7 +55,7 @@ pub fn asks_for_websocket(head: &RequestHead) -> bool {
     let protocols =
         head.headers.get_all(header::UPGRADE).flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let mut names = protocols.map(|protocol| protocol.split(|byte| *byte == b'/').next().unwrap_or_default());
-    names.any(|name| is_websocket(name))
+    names.any(is_websocket)
 }
 
 fn is_websocket(protocol: &[u8]) -> bool {

@@ -3,6 +3,7 @@
 mod broken;
 mod forwarder;
 mod question;
+mod tls;
 
 use latchkey::apps::{
     Access, App, AppOrigin, IdentityHeaderName, PathMatch, RemoteUser, Rule, RulePath, Slug,

@@ -217,6 +217,37 @@ async fn a_deleted_key_is_announced_as_its_principal_and_an_opened_or_touched_on
     assert_eq!(heard, [ada.to_string(), "end of the test".into()]);
 }
 
+#[actix_web::test]
+async fn the_end_of_a_scope_is_announced_for_those_who_had_a_key_of_it() {
+    let db = TestDb::new();
+    let [a, b] = Instance::two(&db).await;
+    let (ada, _) = principal_and_gate();
+    let (grace, gate) = principal_and_gate();
+    let (adas, adas_session) = a.open(ada).await;
+    let (graces, graces_session) = a.open(grace).await;
+    let wiki = a.open_scoped(adas_session, WIKI).await;
+    let mail = a.open_scoped(graces_session, grace.0).await;
+    warm(&[&a, &b], &adas).await;
+    warm(&[&a, &b], &graces).await;
+    assert!(b.enters(&wiki, WIKI).await && b.enters(&mail, grace.0).await);
+    let mut listening = db.connect();
+    listening.batch_execute("LISTEN latchkey").unwrap();
+    let (asked, store) = (gate.queries(), a.sessions.clone());
+    let ended = a.sessions.write(move |tx| store.end_scoped_keys_of_scope(tx, WIKI)).await.unwrap();
+    assert_eq!(ended, 1);
+    assert!(!b.enters(&wiki, WIKI).await && b.enters(&mail, grace.0).await);
+    assert_eq!(gate.queries(), asked, "what was cached of others is still there");
+    db.execute("SELECT pg_notify('latchkey', 'end of the test')");
+    let mut heard = Vec::new();
+    notifications::wait(&mut listening, Duration::from_secs(10), |payload| {
+        heard.push(payload.to_owned());
+        payload == "end of the test"
+    })
+    .unwrap();
+    heard.retain(|payload| !payload.contains(' '));
+    assert_eq!(heard, [ada.to_string()]);
+}
+
 /// A race: a lookup reads the key, the key is ended, the ending is answered, and only then does the lookup cache it.
 #[actix_web::test]
 async fn a_key_read_before_it_was_ended_is_not_cached_after_it() {

@@ -1,9 +1,12 @@
 //! How scoped keys end: one by one, and with their session, however the session ends.
 
+use std::thread;
+
 use actix_session::storage::SessionStore as _;
+use actix_web::rt::System;
 use diesel::connection::SimpleConnection as _;
 use latchkey_sessions::{Fault, Handle, Key, Policy, SessionTx, Store, Use};
-
+use test_db::eventually;
 use uuid::Uuid;
 
 use super::room::{ADA, GRACE, Room, TTL, belonging_to, login, map};
@@ -165,4 +168,51 @@ async fn a_flush_skips_keys_that_another_transaction_ends() {
     assert_eq!(room.sessions.flush_touches().await.unwrap(), 1, "only the row that is free");
     ending.batch_execute("COMMIT").unwrap();
     assert_eq!(room.keys(), 1);
+}
+
+type EndsSeveral = fn(&Store, &mut SessionTx<'_>) -> Result<usize, Fault>;
+
+/// A third transaction holds one key, so that both stop in the middle, after they took locks in their own order.
+#[actix_web::test]
+async fn two_operations_that_end_many_keys_never_wait_for_each_other() {
+    let ends: [EndsSeveral; 4] = [
+        |sessions, tx| sessions.end_scoped_keys_of_scope(tx, WIKI),
+        |sessions, tx| sessions.end_scoped_keys_of_principal(tx, ADA),
+        |sessions, tx| sessions.revoke_all(tx, ADA, None),
+        |sessions, tx| sessions.delete_all(tx, ADA),
+    ];
+    let pairs = (0..ends.len()).flat_map(|one| (one..ends.len()).map(move |other| [one, other]));
+    for pair in pairs {
+        let room = Room::new();
+        let sessions = [(); 3].map(|()| room.open(&login(ADA)).1);
+        // The keys lie in the opposite order of their sessions.
+        for session in sessions.iter().rev() {
+            room.wiki_key(*session);
+        }
+        let mut holding = room.db.connect();
+        holding
+            .batch_execute(&format!(
+                "BEGIN; SELECT FROM session_keys WHERE session = '{}' FOR UPDATE",
+                sessions[1]
+            ))
+            .unwrap();
+        let running = pair.map(|number| {
+            let (store, end) = (room.store(), ends[number]);
+            thread::spawn(move || {
+                let inner = store.clone();
+                System::new().block_on(store.write(move |tx| end(&inner, tx)))
+            })
+        });
+        eventually("both wait", async || {
+            let waiting = "SELECT count(*) FROM pg_stat_activity \
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            (room.db.scalar::<i64>(waiting) == 2).then_some(())
+        })
+        .await;
+        holding.batch_execute("COMMIT").unwrap();
+        for ended in running {
+            ended.join().unwrap().unwrap_or_else(|fault| panic!("{pair:?}: {fault}"));
+        }
+        assert_eq!(room.keys(), 0, "{pair:?}");
+    }
 }

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use actix_web::HttpResponse;
 use askama::Template;
 
-use super::settings_form;
+use super::{load, settings_form};
 use crate::apps::{Access, App, AppRefusal, AppSource, AppWarning, Rule, RuleScope};
 use crate::config::UpstreamsFrom;
 use crate::db::Refusable as _;
@@ -13,6 +13,7 @@ use crate::identity::UserSession as _;
 use crate::web::copy::access::{UserEmails, when, who};
 use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
+use crate::web::http::flash::Flash;
 use crate::web::http::form::Fields;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, FlashMessage, Page};
@@ -112,28 +113,61 @@ impl AppPage {
     }
 
     /// 422 with a message that belongs to no field.
-    pub fn refused_because(mut self, why: Phrase) -> Result<HttpResponse, Error> {
+    fn refused_because(mut self, why: Phrase) -> Result<HttpResponse, Error> {
         self.page.flash = Some(FlashMessage { code: why.code, kind: "bad", text: why.text });
         page::refused(&self)
     }
 }
 
-/// Changes an app. Returns the refusal, if there is one, to be shown beside a field.
-///
-/// * `seen`: the fingerprint from the form.
-pub async fn change(
+/// A change of an app by a form on its page.
+pub struct AppEdit<'a> {
+    pub before: App,
+    pub after: App,
+    /// The fingerprint from the form.
+    pub seen: &'a str,
+    /// What the page says afterwards.
+    pub done: Flash,
+}
+
+/// What came of a change.
+pub enum EditOutcome {
+    Answered(HttpResponse),
+    /// To be shown beside a field of the form.
+    Refused(AppRefusal),
+}
+
+/// Changes an app, and leads back to its page.
+pub async fn change(me: &Admin, ctx: &RequestContext, edit: AppEdit<'_>) -> Result<EditOutcome, Error> {
+    let AppEdit { before, after, seen, done } = edit;
+    if seen != fingerprint(&before) {
+        return Ok(EditOutcome::Refused(AppRefusal::Changed));
+    }
+    let slug = before.slug.clone();
+    match ctx.accounts().apps.change(Some(me.session.user_id()), before, after, ctx.client()).await.split()? {
+        Ok(()) => Ok(EditOutcome::Answered(ctx.redirect(&format!("/admin/apps/{slug}"), done))),
+        Err(AppRefusal::NoSuchApp) => Err(Error::NotFound),
+        // Then the page has no form.
+        Err(refusal @ AppRefusal::FromFile) => {
+            Ok(EditOutcome::Answered(refuse(ctx, slug.as_str(), &refusal).await?))
+        }
+        Err(refusal) => Ok(EditOutcome::Refused(refusal)),
+    }
+}
+
+/// The same for a form without fields.
+pub async fn change_at_once(
     me: &Admin,
     ctx: &RequestContext,
-    before: App,
-    seen: &str,
-    after: App,
-) -> Result<Option<AppRefusal>, Error> {
-    if seen != fingerprint(&before) {
-        return Ok(Some(AppRefusal::Changed));
+    edit: AppEdit<'_>,
+) -> Result<HttpResponse, Error> {
+    let slug = edit.before.slug.clone();
+    match change(me, ctx, edit).await? {
+        EditOutcome::Answered(response) => Ok(response),
+        EditOutcome::Refused(refusal) => refuse(ctx, slug.as_str(), &refusal).await,
     }
-    match ctx.accounts().apps.change(Some(me.session.user_id()), before, after, ctx.client()).await.split()? {
-        Ok(()) => Ok(None),
-        Err(AppRefusal::NoSuchApp) => Err(Error::NotFound),
-        Err(refusal) => Ok(Some(refusal)),
-    }
+}
+
+/// The page of the app, as it is stored now, with the reason why nothing was changed.
+pub async fn refuse(ctx: &RequestContext, slug: &str, refusal: &AppRefusal) -> Result<HttpResponse, Error> {
+    AppPage::new(ctx, &load(ctx, slug).await?).await?.refused_because(refusal.into())
 }

@@ -5,11 +5,13 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::settings_form;
-use crate::apps::{AccessRequest, App, AppRefusal, AppSource, Slug, Upstream, decide};
+use crate::apps::{AccessRequest, App, AppRefusal, AppSource, Slug, UnreadableApp, Upstream, decide};
 use crate::config::UpstreamsFrom;
 use crate::db::Refusable as _;
 use crate::identity::UserSession as _;
 use crate::web::copy::access::{UserEmails, who};
+use crate::web::copy::app_refusals::unreadable;
+use crate::web::copy::phrase::Phrase;
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -24,6 +26,7 @@ struct AppsPage {
     page: Page,
     form: Fields,
     apps: Vec<AppListView>,
+    unreadable: Vec<UnreadableView>,
     can_add: bool,
     local: bool,
 }
@@ -37,11 +40,31 @@ struct AppListView {
     is_from_file: bool,
 }
 
+/// An app that this version cannot read, and what to do.
+struct UnreadableView {
+    name: String,
+    slug: String,
+    origin: String,
+    advice: Phrase,
+}
+
+impl UnreadableView {
+    fn new(app: UnreadableApp) -> Self {
+        Self {
+            advice: unreadable(app.column),
+            origin: app.origins.into_iter().next().unwrap_or_default(),
+            name: app.name,
+            slug: app.slug,
+        }
+    }
+}
+
 impl AppsPage {
     async fn new(me: &Admin, ctx: &RequestContext, form: Fields) -> Result<Self, Error> {
         let apps = &ctx.accounts().apps;
         let mut views = Vec::new();
-        for app in apps.list().await? {
+        let stored = apps.stored().await?;
+        for app in stored.apps {
             let rule = decide(&app, &AccessRequest::navigation("/", None), None, me.session.moment()).1.rule;
             let emails: UserEmails = match rule {
                 Some(_) => apps.addresses_in(&app).await?.into_iter().collect(),
@@ -63,6 +86,7 @@ impl AppsPage {
             page: ctx.page().at("/admin/apps"),
             form,
             apps: views,
+            unreadable: stored.unreadable.into_iter().map(UnreadableView::new).collect(),
             can_add: apps.upstreams_from() == UpstreamsFrom::Admin,
             local: ctx.shared.local,
         })

@@ -3,10 +3,10 @@
 use actix_web::HttpResponse;
 use serde::Deserialize;
 
-use super::app_page::{AppPage, change};
+use super::app_page::{AppEdit, AppPage, EditOutcome, change, change_at_once};
+use super::load;
 use super::rule_form::{RuleForm, refuse};
-use super::{load, show};
-use crate::apps::{Access, App, AppRefusal, PathMatch, Rule, RulePath, RuleScope};
+use crate::apps::{Access, PathMatch, Rule, RulePath, RuleScope};
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
@@ -38,11 +38,11 @@ pub async fn add(
         let mut after = app.clone();
         let place = form.input.place(app.rules.len());
         after.rules.insert(place, rule);
-        match change(&me, &ctx, app.clone(), form.input.seen.as_str(), after).await? {
-            None => return Ok(ctx.redirect(&format!("/admin/apps/{slug}"), Flash::RuleAdded)),
-            Some(AppRefusal::FromFile) => return show::refuse(&ctx, &slug, &AppRefusal::FromFile).await,
+        let seen = form.input.seen.as_str();
+        match change(&me, &ctx, AppEdit { before: app.clone(), after, seen, done: Flash::RuleAdded }).await? {
+            EditOutcome::Answered(response) => return Ok(response),
             // What was typed is kept, below the rules as they are now.
-            Some(refusal) => refuse(&mut form.fields, &refusal),
+            EditOutcome::Refused(why) => refuse(&mut form.fields, &why),
         }
     }
     page::refused(&AppPage::new(&ctx, &app).await?.with_rule(form.fields))
@@ -82,7 +82,8 @@ pub async fn change_rule(
     let mut after = app.clone();
     let number = number.parse().map_err(|_| Error::NotFound)?;
     let done = rearrange(&mut after.rules, number, form.input.to.as_str()).ok_or(Error::NotFound)?;
-    conclude(&me, &ctx, app, form.input.seen.as_str(), after, done).await
+    let seen = form.input.seen.as_str();
+    change_at_once(&me, &ctx, AppEdit { before: app, after, seen, done }).await
 }
 
 /// `None` if there is no such rule, or nowhere to move it.
@@ -120,7 +121,8 @@ pub async fn add_preset(
     let mut rules = open_rules();
     rules.retain(|rule| !app.rules.contains(rule));
     after.rules.splice(..0, rules);
-    conclude(&me, &ctx, app, form.input.seen.as_str(), after, Flash::PresetAdded).await
+    let seen = form.input.seen.as_str();
+    change_at_once(&me, &ctx, AppEdit { before: app, after, seen, done: Flash::PresetAdded }).await
 }
 
 fn open_rules() -> Vec<Rule> {
@@ -131,21 +133,6 @@ fn open_rules() -> Vec<Rule> {
         ..Rule::everywhere(Access::Open)
     };
     files.chain(directory).map(rule).collect()
-}
-
-async fn conclude(
-    me: &Admin,
-    ctx: &RequestContext,
-    before: App,
-    seen: &str,
-    after: App,
-    done: Flash,
-) -> Result<HttpResponse, Error> {
-    let slug = before.slug.clone();
-    match change(me, ctx, before, seen, after).await? {
-        None => Ok(ctx.redirect(&format!("/admin/apps/{slug}"), done)),
-        Some(refusal) => show::refuse(ctx, slug.as_str(), &refusal).await,
-    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use actix_web::HttpResponse;
 
-use super::app_page::{AppPage, change};
+use super::app_page::{self, AppEdit, AppPage, EditOutcome, change};
+use super::load;
 use super::settings_form::{SettingsForm, refuse};
-use super::{load, show};
 use crate::apps::AppRefusal;
 use crate::config::UpstreamsFrom;
 use crate::web::http::draft::Draft;
@@ -25,12 +25,15 @@ pub async fn submit(
     let app = load(&ctx, &slug).await?;
     let can_set_upstream = ctx.accounts().apps.upstreams_from() == UpstreamsFrom::Admin;
     if let Some(after) = form.input.apply(&app, can_set_upstream, &mut form.fields) {
-        match change(&me, &ctx, app.clone(), form.input.seen.as_str(), after).await? {
-            None => return Ok(ctx.redirect(&format!("/admin/apps/{slug}"), Flash::AppChanged)),
-            Some(refusal @ (AppRefusal::Changed | AppRefusal::FromFile)) => {
-                return show::refuse(&ctx, &slug, &refusal).await;
+        let seen = form.input.seen.as_str();
+        match change(&me, &ctx, AppEdit { before: app.clone(), after, seen, done: Flash::AppChanged }).await?
+        {
+            EditOutcome::Answered(response) => return Ok(response),
+            // What was typed would undo the other change, so it is not kept.
+            EditOutcome::Refused(why @ AppRefusal::Changed) => {
+                return app_page::refuse(&ctx, &slug, &why).await;
             }
-            Some(refusal) => refuse(&mut form.fields, &refusal),
+            EditOutcome::Refused(why) => refuse(&mut form.fields, &why),
         }
     }
     page::refused(&AppPage::new(&ctx, &app).await?.with_settings(form.fields))

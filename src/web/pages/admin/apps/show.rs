@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 
-use super::app_page::{AppPage, change, fingerprint};
+use super::app_page::{AppEdit, AppPage, change_at_once, fingerprint, refuse};
 use super::load;
 use crate::apps::{App, AppRefusal};
 use crate::db::Refusable as _;
@@ -49,13 +49,10 @@ async fn set_enabled(
     enabled: bool,
     done: Flash,
 ) -> Result<HttpResponse, Error> {
-    let app = load(ctx, slug).await?;
-    let after = App { enabled, ..app.clone() };
-    let seen = fingerprint(&app);
-    match change(me, ctx, app, &seen, after).await? {
-        None => Ok(ctx.redirect(&format!("/admin/apps/{slug}"), done)),
-        Some(refusal) => refuse(ctx, slug, &refusal).await,
-    }
+    let before = load(ctx, slug).await?;
+    let after = App { enabled, ..before.clone() };
+    let seen = &fingerprint(&before);
+    change_at_once(me, ctx, AppEdit { before, after, seen, done }).await
 }
 
 pub async fn remove(
@@ -72,13 +69,4 @@ pub async fn remove(
         Err(AppRefusal::NoSuchApp) => Err(Error::NotFound),
         Err(refusal) => refuse(&ctx, &slug, &refusal).await,
     }
-}
-
-/// The page of the app, as it is stored now, with the reason why nothing was changed.
-pub(super) async fn refuse(
-    ctx: &RequestContext,
-    slug: &str,
-    refusal: &AppRefusal,
-) -> Result<HttpResponse, Error> {
-    AppPage::new(ctx, &load(ctx, slug).await?).await?.refused_because(refusal.into())
 }
