@@ -4,7 +4,6 @@ use ::time::OffsetDateTime;
 use diesel::dsl::now;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -378,27 +377,4 @@ pub fn denied_at(conn: &mut PgConnection, jti: Uuid) -> Result<Option<Moment>, F
         .first(conn)
         .optional()?
         .flatten())
-}
-
-// ---- counting for measurements ----
-
-#[derive(QueryableByName)]
-struct CountedRows {
-    #[diesel(sql_type = BigInt)]
-    inserted: i64,
-    #[diesel(sql_type = BigInt)]
-    updated: i64,
-    #[diesel(sql_type = BigInt)]
-    deleted: i64,
-}
-
-/// Rows that this connection has inserted, updated and deleted so far, as Postgres counts them. Only the difference
-/// between two calls in one transaction is meaningful.
-pub fn rows_written(conn: &mut PgConnection) -> QueryResult<[i64; 3]> {
-    let counted: CountedRows = diesel::sql_query(
-        "SELECT coalesce(sum(n_tup_ins), 0)::bigint AS inserted, coalesce(sum(n_tup_upd), 0)::bigint AS updated, \
-         coalesce(sum(n_tup_del), 0)::bigint AS deleted FROM pg_stat_xact_user_tables",
-    )
-    .get_result(conn)?;
-    Ok([counted.inserted, counted.updated, counted.deleted])
 }

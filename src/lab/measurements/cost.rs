@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::figures::{CheckCost, CheckKind, Cost, Operation, OperationCost, RowWrites};
 use super::instances::{Instances, TIME_LIMIT};
+use super::queries::rows_written;
 use super::stopwatch::whole_seconds;
 use crate::db::{Fault, Refusable as _};
 use crate::lab::jwt::{Algorithm, TokenUse, Verifier};
@@ -230,9 +231,9 @@ fn counting<T>(
     change: &mut SessionTx<'_>,
     work: impl FnOnce(&mut SessionTx<'_>) -> Result<T, Fault>,
 ) -> Result<(T, RowWrites), Fault> {
-    let before = queries::rows_written(change)?;
+    let before = rows_written(change)?;
     let value = work(change)?;
-    let after = queries::rows_written(change)?;
+    let after = rows_written(change)?;
     let [inserted, updated, deleted] = std::array::from_fn(|kind| after[kind] - before[kind]);
     Ok((value, RowWrites { inserted, updated, deleted }))
 }

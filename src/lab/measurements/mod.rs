@@ -4,6 +4,7 @@
 mod cost;
 mod figures;
 mod instances;
+mod queries;
 mod results;
 mod stopwatch;
 
@@ -12,7 +13,7 @@ use std::time::Instant;
 
 use actix_web::rt;
 
-use super::{ClientInfo, Lab, Run, queries};
+use super::{ClientInfo, Lab, Run, queries as lab_queries};
 use crate::db::Fault;
 use crate::secret::Token;
 use latchkey_sessions::NewSession;
@@ -99,10 +100,10 @@ impl Lab {
     ) -> Result<T, Fault> {
         // The key is discarded: this run is found by its id.
         let hash = Token::generate()?.hash();
-        let run = self.db.write(move |conn| queries::insert(conn, &hash, MEASUREMENT)).await?;
+        let run = self.db.write(move |conn| lab_queries::insert(conn, &hash, MEASUREMENT)).await?;
         let answer = work(&run).await;
         let id = run.id;
-        let ended = self.db.write(move |conn| queries::delete(conn, id)).await;
+        let ended = self.db.write(move |conn| lab_queries::delete(conn, id)).await;
         let value = answer?;
         ended?;
         Ok(value)

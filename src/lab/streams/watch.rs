@@ -69,15 +69,14 @@ async fn still_live(lab: &Lab, watched: &Watched) -> Confirmation {
         return Confirmation::Live;
     }
     let generation = stream.generation();
-    match timeout(StreamLimits::UNCONFIRMED_FOR, lab.sessions.find(&watched.key)).await {
-        Ok(Ok(found)) => match found.filter(|live| live.record.principal == Principal(watched.run)) {
-            Some(live) => {
-                stream.clear(generation, live.record.expires_at);
-                Confirmation::Live
-            }
-            None => Confirmation::Ended,
-        },
-        _ => Confirmation::Unknown,
+    let found = timeout(StreamLimits::UNCONFIRMED_FOR, lab.sessions.find(&watched.key)).await;
+    let Some(found) = found.ok().and_then(Result::ok) else { return Confirmation::Unknown };
+    match found.filter(|live| live.record.principal == Principal(watched.run)) {
+        Some(live) => {
+            stream.clear(generation, live.record.expires_at);
+            Confirmation::Live
+        }
+        None => Confirmation::Ended,
     }
 }
 

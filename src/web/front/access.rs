@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::answers::{self, FrontRefusal};
 use super::app_key::PresentedAppKey;
 use super::app_request::AppRequest;
-use super::header_text;
 use crate::apps::{AccessRequest, Answer, Caller, HostOwner, RequestHeaders, RequestKind, decide, is_safe};
 use crate::db::Fault;
 use crate::db::time::Moment;
@@ -18,7 +17,7 @@ use crate::web::proxy::BodyLength;
 use crate::web::streams::{Destination, LiveStreams, StreamFacts, StreamGate, StreamKey};
 
 /// What the rules say about a request.
-pub enum Access {
+pub enum Admission {
     Granted(Granted),
     Refused(HttpResponse),
     /// The app was changed while the request was decided. `None`: it has no app at this origin any more.
@@ -70,7 +69,7 @@ pub async fn admit(
     app_request: &AppRequest<'_>,
     asked: &AccessRequest<'_>,
     log: &mut LogFields,
-) -> Result<Access, Fault> {
+) -> Result<Admission, Fault> {
     let key = app_request.key();
     let found = match &key {
         Some(key) => app_request.find(key, usage(asked)).await?,
@@ -79,14 +78,14 @@ pub async fn admit(
     log.record(found.as_ref());
     let found = match decided(app_request, asked, found) {
         Ok(found) => found,
-        Err(response) => return Ok(Access::Refused(*response)),
+        Err(response) => return Ok(Admission::Refused(*response)),
     };
     let gate = open(streams, app_request, asked, key.as_ref(), found.as_ref());
     let generation = gate.generation();
     let snapshot = app_request.shared.accounts.apps.snapshot().await?;
     match snapshot.owner_of(app_request.origin.host()) {
         Some(HostOwner::App { app, .. }) if Arc::ptr_eq(app, app_request.app) || app == app_request.app => {}
-        owner => return Ok(Access::AppChanged(owner.cloned())),
+        owner => return Ok(Admission::AppChanged(owner.cloned())),
     }
     let found = match (&key, found) {
         (Some(key), Some(first)) => {
@@ -95,7 +94,7 @@ pub async fn admit(
                 Some(again) if again.live.is_same_reading(&first.live) => Some(again),
                 again => match decided(app_request, asked, again) {
                     Ok(again) => again,
-                    Err(response) => return Ok(Access::Refused(*response)),
+                    Err(response) => return Ok(Admission::Refused(*response)),
                 },
             }
         }
@@ -103,7 +102,7 @@ pub async fn admit(
     };
     let until = found.as_ref().map_or(Moment(i64::MAX), |found| found.live.record.expires_at);
     gate.clear(generation, until);
-    Ok(Access::Granted(Granted { found, gate }))
+    Ok(Admission::Granted(Granted { found, gate }))
 }
 
 fn open(
@@ -159,4 +158,9 @@ fn usage(asked: &AccessRequest<'_>) -> Use {
         RequestKind::Frame | RequestKind::Script => !is_safe(asked.method) || asked.fetch_site.is_none(),
     };
     if counts { Use::Counts } else { Use::Background }
+}
+
+/// The value of a header; empty if it is not text.
+pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }

@@ -15,7 +15,7 @@ use futures_util::future::LocalBoxFuture;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::access::{Access, Granted, LogFields, access_request, admit};
+use super::access::{Admission, Granted, LogFields, access_request, admit, header_text};
 use super::answers;
 use super::app_request::{AppRequest, RESERVED};
 use super::{echo, handoff, host, leave, page};
@@ -202,9 +202,9 @@ impl FrontDoor {
         let asked = access_request(&app_request);
         let kind = asked.kind;
         let Granted { found, gate } = match admit(&self.streams, &app_request, &asked, log).await {
-            Ok(Access::Granted(granted)) => granted,
-            Ok(Access::Refused(response)) => return Served::page(response),
-            Ok(Access::AppChanged(now)) => return Served::AppChanged(request, now),
+            Ok(Admission::Granted(granted)) => granted,
+            Ok(Admission::Refused(response)) => return Served::page(response),
+            Ok(Admission::AppChanged(now)) => return Served::AppChanged(request, now),
             Err(fault) => return Served::page(failed(&fault, head, id)),
         };
         let user_id = found.as_ref().map(|scoped| scoped.live.user_id().to_string()).unwrap_or_default();
@@ -294,11 +294,6 @@ async fn reserved_path(
 fn kind_of(head: &RequestHead) -> RequestKind {
     let headers = RequestHeaders::read(|name| header_text(&head.headers, name));
     RequestKind::of(head.method.as_str(), &headers, BodyLength::announced(&head.headers).has_body())
-}
-
-/// The value of a header; empty if it is not text.
-pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
 fn failed(fault: &Fault, head: &RequestHead, id: &str) -> HttpResponse {

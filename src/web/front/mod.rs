@@ -15,8 +15,9 @@ mod host;
 mod leave;
 mod page;
 
+pub use access::header_text;
 pub use answers::{can_set_up, code_of};
 pub use app_key::AppCookieNames;
 pub use app_key::signed_code;
 pub use app_request::{RESERVED, local_path};
-pub use door::{FrontDoor, header_text};
+pub use door::FrontDoor;

@@ -23,9 +23,9 @@ use crate::apps::Upstream;
 use crate::web::streams::StreamGate;
 
 /// HTTP on a connection, which makes progress only while it is polled.
-pub type HttpConnection = http1::Connection<TokioIo<UpstreamStream>, Upload>;
+pub type HttpDriver = http1::Connection<TokioIo<UpstreamStream>, Upload>;
 
-pub async fn speak_http(stream: UpstreamStream) -> Result<(SendRequest<Upload>, HttpConnection), ProxyError> {
+pub async fn speak_http(stream: UpstreamStream) -> Result<(SendRequest<Upload>, HttpDriver), ProxyError> {
     Builder::new()
         .max_buf_size(READ_BUFFER)
         .max_header_size(RESPONSE_HEAD)
@@ -59,7 +59,7 @@ impl Connection {
     /// A connection that nothing drives yet.
     pub fn new(
         sender: SendRequest<Upload>,
-        http: HttpConnection,
+        http: HttpDriver,
         socket: Rc<Socket>,
         counted: UpstreamSlot,
     ) -> Self {

@@ -12,8 +12,8 @@ use super::facts::StreamFacts;
 use super::live_streams::LiveStreams;
 use crate::apps::{Answer, Caller, decide};
 use crate::config::StreamLimits;
-use crate::db::Fault;
 use crate::db::time::Moment;
+use crate::db::{Failed, refuse};
 
 type Stream = ActiveStream<StreamFacts>;
 
@@ -56,10 +56,10 @@ impl LiveStreams {
             while stream.end().is_none() {
                 let generation = stream.generation();
                 match self.still_allowed(stream).await {
-                    Ok(Ok(until)) => return stream.clear(generation, until),
-                    Ok(Err(why)) => return close(stream, why),
+                    Ok(until) => return stream.clear(generation, until),
+                    Err(Failed::Refused(why)) => return close(stream, why),
                     // The database does not answer.
-                    Err(_) => sleep(StreamLimits::RETRY_AFTER).await,
+                    Err(Failed::Fault(_)) => sleep(StreamLimits::RETRY_AFTER).await,
                 }
             }
         };
@@ -69,33 +69,33 @@ impl LiveStreams {
     }
 
     /// Until when the stream may go on, according to its key, its session and the rules.
-    async fn still_allowed(&self, stream: &Stream) -> Result<Result<Moment, StreamEnd>, Fault> {
+    async fn still_allowed(&self, stream: &Stream) -> Result<Moment, Failed<StreamEnd>> {
         let facts = &stream.facts;
         let snapshot = self.apps.snapshot().await?;
         let app = snapshot.by_host(facts.origin.host()).filter(|app| app.id == facts.app.id);
         let Some(app) = app.filter(|app| app.origins.contains(&facts.origin)) else {
-            return Ok(Err(StreamEnd::Refused));
+            return refuse(StreamEnd::Refused);
         };
         // Its bytes may come from an upstream that the app no longer has.
         if app.upstream != facts.app.upstream {
-            return Ok(Err(StreamEnd::Refused));
+            return refuse(StreamEnd::Refused);
         }
         let found = match &facts.key {
             None => None,
             Some(key) => {
                 let found = self.sessions.find_scoped(&key.raw, app.id.0, Use::Background).await?;
                 let Some(found) = found.filter(|found| facts.origin.is(&found.origin)) else {
-                    return Ok(Err(StreamEnd::Ended));
+                    return refuse(StreamEnd::Ended);
                 };
                 Some(found)
             }
         };
         let caller = found.as_ref().map(|found| Caller::of(&found.live, found.proved_at));
         let (answer, _) = decide(app, &facts.asked(), caller.as_ref(), facts.opened);
-        Ok(match answer {
+        match answer {
             Answer::Pass { .. } => Ok(found.map_or(Moment(i64::MAX), |found| found.live.record.expires_at)),
-            _ => Err(StreamEnd::Refused),
-        })
+            _ => refuse(StreamEnd::Refused),
+        }
     }
 }
 

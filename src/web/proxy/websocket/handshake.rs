@@ -20,7 +20,7 @@ use sha1::{Digest as _, Sha1};
 use super::tunnel::{Tunnel, TunnelParts};
 use crate::apps::App;
 use crate::web::http::server::{ClientConnection, RawStream};
-use crate::web::proxy::connection::{Connection, HttpConnection, speak_http};
+use crate::web::proxy::connection::{Connection, HttpDriver, speak_http};
 use crate::web::proxy::download::ResponseSource;
 use crate::web::proxy::error::ProxyError;
 use crate::web::proxy::limits::keep_alive;
@@ -160,7 +160,7 @@ fn checked_key(head: &RequestHead) -> Result<&[u8], ProxyError> {
 /// threads.
 async fn exchange(
     sender: &mut SendRequest<Upload>,
-    http: &mut HttpConnection,
+    http: &mut HttpDriver,
     request: hyper::Request<Upload>,
 ) -> Result<hyper::Response<Incoming>, ProxyError> {
     let mut answered = pin!(sender.send_request(request));
