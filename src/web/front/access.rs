@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
+use actix_web::http::header::HeaderMap;
 use latchkey_sessions::{ScopedSession, Use};
 use uuid::Uuid;
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use actix_http::{HttpMessage as _, Request, RequestHead, Response};
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header;
 use actix_web::web::Data;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
