@@ -44,7 +44,7 @@ fn register(environment: &Environment, served: &RunningServer, name: &str, upstr
     let file = environment.dir().join(format!("{name}.toml"));
     let text = format!(
         "[apps.{name}]\nname = \"Bench\"\norigins = [\"http://{host}\"]\nupstream = \"http://127.0.0.1:{upstream}\"\n\
-         max_in_flight = 5000\n\n\
+         max_in_flight = 5000\nidle = \"1h\"\n\n\
          [[apps.{name}.rules]]\nbelow = \"/admin\"\nrole = \"admin\"\n\n\
          [[apps.{name}.rules]]\nall = true\naccess = \"signed-in\"\n"
     );
