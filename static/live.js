@@ -96,6 +96,7 @@ async function send(event) {
 
 if (root) {
   opener.hidden = false;
+  result.textContent = "Open both connections, then end the session.";
   opener.addEventListener("click", () => {
     opener.disabled = true;
     pressed = answered = undefined;
