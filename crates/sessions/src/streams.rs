@@ -15,7 +15,7 @@ use latchkey_db::time::Moment;
 use super::Principal;
 use super::locks::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering,
-    STREAM_SHARDS, yield_now,
+    STREAM_SHARDS, fence, yield_now,
 };
 
 /// Why a stream was ended by [`ActiveStream::finish`].
@@ -143,6 +143,7 @@ impl<T> ActiveStream<T> {
         self.register(direction, cx);
         // Counted before the marks are read: either the announcement waits for this write, or the write sees the mark.
         self.writing.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         let permit = WritePermit(&self.writing);
         if let Some(end) = self.end() {
             return Poll::Ready(Err(end));
@@ -182,6 +183,7 @@ impl<T> ActiveStream<T> {
 
     /// Returns when no write is in progress that began before the mark. A write is one call that does not block.
     fn wait_for_writers(&self) {
+        fence(Ordering::SeqCst);
         while self.writing.load(Ordering::SeqCst) > 0 {
             yield_now();
         }

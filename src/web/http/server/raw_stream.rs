@@ -35,8 +35,8 @@ impl RawStream {
         let _ = socket.set_send_buffer_size(send_buffer);
     }
 
-    /// The client sees an error instead of an end, and what the kernel has not sent is not sent.
-    pub fn reset(self) {
+    /// Dropping it will be an error to the client instead of an end, and what the kernel has not sent is not sent.
+    pub fn reset_at_end(&self) {
         self.0.traffic().reset_at_end();
     }
 

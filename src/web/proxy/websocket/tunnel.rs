@@ -73,7 +73,7 @@ impl Tunnel {
     pub async fn run(mut self) {
         match poll_fn(|cx| self.poll_run(cx)).await {
             TunnelEnd::Over => {}
-            TunnelEnd::Broken => self.client.reset(),
+            TunnelEnd::Broken => self.client.reset_at_end(),
             TunnelEnd::Access(end) => self.close(end).await,
         }
     }
@@ -128,7 +128,7 @@ impl Tunnel {
     }
 
     /// Tells both sides, and waits for them to end.
-    async fn close(mut self, end: StreamEnd) {
+    async fn close(&mut self, end: StreamEnd) {
         let reason = CloseReason::new(end, self.close_code);
         if self.up.takes_frame()
             && let Some(frame) = reason.for_upstream()
@@ -138,7 +138,7 @@ impl Tunnel {
         let is_told = self.down.has_closed()
             || self.down.takes_frame() && write_at_once(&mut self.client, &reason.for_client()).await;
         if !is_told && !self.down.is_over() {
-            return self.client.reset();
+            return self.client.reset_at_end();
         }
         let (mut has_client_ended, mut has_upstream_ended) = (false, false);
         let ending = poll_fn(|cx| {
@@ -149,7 +149,7 @@ impl Tunnel {
         // When the time is over, the connections end without them.
         let _ = timeout(CLOSE_WITHIN, ending).await;
         if !has_client_ended {
-            self.client.reset();
+            self.client.reset_at_end();
         }
     }
 }
