@@ -110,7 +110,7 @@ async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() 
     assert!(summary.is_good() && summary.served > 50 && summary.ended > 5, "{summary}");
     assert_eq!(world.wire.tally().failed.len(), 0, "{:?}", world.wire.tally().failed);
     let app = world.app.get().expect("an app").wire.tally();
-    assert!(summary.served_in_app > 0 && app.failed.is_empty(), "{summary}{:?}", app.failed);
+    assert!(summary.served_in_app > 0 && app.all_failed() <= summary.cut_off, "{summary}{:?}", app.failed);
     // Each receives the other's notifications.
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM listeners"), 2);
     for instance in &running {

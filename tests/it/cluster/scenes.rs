@@ -103,7 +103,7 @@ impl Play {
         }
         let app = self.world.app.get().map(|site| site.wire.tally());
         if let Some(app) = &app {
-            if demand == Demand::Everything && !app.failed.is_empty() {
+            if demand == Demand::Everything && app.all_failed() > summary.cut_off {
                 misses.push(format!("requests to the app failed: {:?}", app.failed));
             }
             // Fewer while its host is out of the proxy.

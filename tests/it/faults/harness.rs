@@ -20,7 +20,7 @@ use super::halves;
 use super::outcome::{BACK_WITHIN, Outcome};
 use super::side_jobs::{self, Ledger, fill_in};
 use crate::history::actors::{Actor, Held, PASSWORD, World};
-use crate::history::checker::{Verdict, check};
+use crate::history::checker::{Verdict, check, cut_off};
 use crate::history::record::{Done, PersonId, Saw, Use};
 use crate::history::rng::Rng;
 use crate::history::simulation::{admit, name_the_revoked};
@@ -51,6 +51,8 @@ pub struct Harness {
     pub missed: Vec<String>,
     pub notes: Vec<String>,
     pub codes: Option<Rc<Codes>>,
+    /// The fault concerns another app: no request to this one may fail.
+    pub app_is_undisturbed: bool,
     settings: Settings,
     lives: Vec<JoinHandle<Vec<Held>>>,
     side_jobs: Vec<JoinHandle<()>>,
@@ -111,6 +113,7 @@ impl Harness {
             missed: Vec::new(),
             notes: Vec::new(),
             codes: None,
+            app_is_undisturbed: false,
             settings,
             lives: Vec::new(),
             side_jobs: Vec::new(),
@@ -242,7 +245,10 @@ impl Harness {
             let fits = |why: &str| ["no answer", "503"].contains(&why);
             let others = tally.failed.iter().filter(|((_, why), _)| !fits(why));
             outcome.wrong.extend(others.map(|((method, why), count)| format!("app: {count} {method} {why}")));
-            if pages < 10 || site.answered_posts() < 3 || site.opened.get() < 3 {
+            if self.app_is_undisturbed && tally.all_failed() > cut_off(&history) {
+                outcome.missed.push(format!("requests to the app failed: {:?}", tally.failed));
+            }
+            if pages < 10 {
                 outcome.missed.push("the app was hardly used".into());
             }
         }

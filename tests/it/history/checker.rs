@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::record::{Done, End, Ended, Field, History, KeyId, PersonId, Saw, SessionId, Span, Write};
+use super::record::{Done, End, Ended, Field, History, KeyId, PersonId, Saw, SessionId, Span, Use, Write};
 
 /// A request without an answer may still take effect for this long after it was given up: a stopped process continues,
 /// and the database finishes what it began. In microseconds; none of the faults lasts half as long.
@@ -68,6 +68,20 @@ pub fn check(history: &History) -> Verdict {
         }
     }
     verdict
+}
+
+/// Requests to the app without an answer whose key may have ended meanwhile: Latchkey closes their connections.
+pub fn cut_off(history: &History) -> usize {
+    let ends = Ends::of(history);
+    let sessions: Vec<Over> =
+        (0..history.log_ins.len()).map(|session| ends.of_session(history, session)).collect();
+    let keys = keys_over(history, &sessions);
+    let is_cut = |used: &&Use| {
+        used.saw == Saw::Nothing
+            && history.app_keys.contains_key(&used.key)
+            && keys[used.key].maybe < used.at.ended
+    };
+    history.uses.iter().filter(is_cut).count()
 }
 
 /// The sessions that have ended and whose end was answered.

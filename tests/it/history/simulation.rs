@@ -18,7 +18,7 @@ use latchkey::passwords::{Hasher, Password};
 use uuid::Uuid;
 
 use super::actors::{Actor, Held, PASSWORD, Person, World, agent};
-use super::checker::{Verdict, check};
+use super::checker::{Verdict, check, cut_off};
 use super::faults::{Faults, KEEPER, start};
 use super::record::{Done, End, Ended, Field, History, PersonId, Saw, Span, Write};
 use super::rng::Rng;
@@ -51,6 +51,8 @@ pub struct Summary {
     /// Events of streams that arrived.
     pub events: usize,
     pub entered: usize,
+    /// Requests to the app that were cut off with their key.
+    pub cut_off: usize,
     nothing: usize,
     pub log_ins: usize,
     pub ended: usize,
@@ -229,6 +231,7 @@ impl Summary {
                 .count(),
             events: world.app.get().map_or(0, |site| site.events.get()),
             entered: history.app_keys.len(),
+            cut_off: cut_off(&history),
             served: saw(|saw| matches!(saw, Saw::In(_))),
             nothing: saw(|saw| *saw == Saw::Nothing),
             log_ins: history.log_ins.iter().filter(|log_in| log_in.done == Done::Yes).count(),

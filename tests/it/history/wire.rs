@@ -35,6 +35,10 @@ pub struct Tally {
 }
 
 impl Tally {
+    pub fn all_failed(&self) -> usize {
+        self.failed.values().sum()
+    }
+
     pub fn failed(&self, method: &str) -> usize {
         self.failed.iter().filter(|((of, _), _)| *of == method).map(|(_, count)| count).sum()
     }
