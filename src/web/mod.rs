@@ -35,7 +35,6 @@ use ops::{doctor, health};
 use pages::error_page::with_error_page;
 use proxy::{Transport, TransportShared};
 use session::with_session::with_session;
-use streams::LiveStreams;
 
 pub use front::AppCookieNames;
 pub use http::server;
@@ -88,7 +87,7 @@ pub fn serve(
     };
     // The workers share resolved names, certificates and the count of connections.
     let upstreams = TransportShared::new(upstream_limits());
-    let streams = LiveStreams::start(shared.accounts.sessions(), &shared.accounts.apps);
+    let streams = streams::start(shared.accounts.sessions(), &shared.accounts.apps);
     let stopping = Arc::clone(&streams);
     let lab = shared.lab.clone();
     if let Some(lab) = &lab {

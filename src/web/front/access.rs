@@ -127,7 +127,7 @@ fn open(
     // The time does not matter for a visitor.
     let opened = found.map_or(Moment(0), |found| found.live.moment());
     let principal = found.map(|found| found.live.record.principal);
-    streams.open(principal, StreamFacts::new(&to, asked, key, opened))
+    StreamGate::open(streams, principal, StreamFacts::new(&to, asked, key, opened))
 }
 
 /// The session whose user the app learns, or the answer to a request that is refused.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use latchkey_sessions::{Direction, OpenStream, StreamEnd, StreamGeneration, WritePermit};
+use latchkey_sessions::{Direction, OpenStream, Principal, StreamEnd, StreamGeneration, WritePermit};
 
 use super::facts::StreamFacts;
 use super::live_streams::LiveStreams;
@@ -21,8 +21,11 @@ struct Gate {
 }
 
 impl StreamGate {
-    pub(super) fn new(stream: OpenStream<StreamFacts>, streams: Arc<LiveStreams>) -> Self {
-        Self(Rc::new(Gate { stream, streams }))
+    /// Opens a stream, which passes nothing on before it was cleared by another lookup.
+    pub fn open(streams: &Arc<LiveStreams>, principal: Option<Principal>, facts: StreamFacts) -> Self {
+        let stream = streams.streams.open(principal, facts);
+        streams.end_if_stopping(&stream);
+        Self(Rc::new(Gate { stream, streams: Arc::clone(streams) }))
     }
 
     /// To be taken before the lookup after which the stream is cleared.

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::rt::spawn;
-use latchkey_sessions::{ActiveStream, Changes, Observer, Principal, Store, StreamEnd, Streams};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use latchkey_sessions::{ActiveStream, Changes, Observer, Store, StreamEnd, Streams};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::facts::StreamFacts;
-use super::gate::StreamGate;
-use super::recheck;
 use crate::apps::{Apps, announces_apps};
 use crate::db::time::Moment;
 use crate::identity::User;
+
+/// Streams that have to be decided again.
+pub(super) type MarkedStreams = Vec<Arc<ActiveStream<StreamFacts>>>;
 
 /// Requests that are being passed on to apps.
 pub struct LiveStreams {
@@ -20,32 +20,20 @@ pub struct LiveStreams {
     pub(super) sessions: Store<User>,
     pub(super) apps: Apps,
     /// Takes the streams that have to be decided again.
-    queue: UnboundedSender<Vec<Arc<ActiveStream<StreamFacts>>>>,
+    queue: UnboundedSender<MarkedStreams>,
     stopping: AtomicBool,
 }
 
 impl LiveStreams {
-    /// Observes the store from now on, and decides marked streams again in tasks of the current runtime.
-    pub fn start(sessions: &Store<User>, apps: &Apps) -> Arc<Self> {
-        let (queue, marked) = unbounded_channel();
-        let streams = Arc::new(Self {
+    /// * `queue`: takes the streams that have to be decided again.
+    pub(super) fn new(sessions: &Store<User>, apps: &Apps, queue: UnboundedSender<MarkedStreams>) -> Self {
+        Self {
             streams: Arc::default(),
             sessions: sessions.clone(),
             apps: apps.clone(),
             queue,
             stopping: AtomicBool::new(false),
-        });
-        sessions.observe(streams.clone());
-        spawn(recheck::run(Arc::clone(&streams), marked));
-        spawn(recheck::watch_the_time(Arc::clone(&streams)));
-        streams
-    }
-
-    /// Opens a stream, which passes nothing on before it was cleared by another lookup.
-    pub fn open(self: &Arc<Self>, principal: Option<Principal>, facts: StreamFacts) -> StreamGate {
-        let stream = self.streams.open(principal, facts);
-        self.end_if_stopping(&stream);
-        StreamGate::new(stream, Arc::clone(self))
+        }
     }
 
     /// Ends websockets and event streams, now and from now on. Other requests may finish.
@@ -65,7 +53,7 @@ impl LiveStreams {
         self.sessions.lease_moment()
     }
 
-    pub(super) fn decide_again(&self, marked: Vec<Arc<ActiveStream<StreamFacts>>>) {
+    pub(super) fn decide_again(&self, marked: MarkedStreams) {
         if !marked.is_empty() {
             // The receiver lives as long as the runtime. After it nothing is passed on.
             let _ = self.queue.send(marked);

@@ -13,3 +13,4 @@ mod recheck;
 pub use facts::{Destination, StreamFacts, StreamKey};
 pub use gate::StreamGate;
 pub use live_streams::LiveStreams;
+pub use recheck::start;

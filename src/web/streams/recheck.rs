@@ -5,20 +5,31 @@ use std::time::Instant;
 
 use actix_web::rt::spawn;
 use actix_web::rt::time::{sleep, timeout};
-use latchkey_sessions::{ActiveStream, StreamEnd, Use};
-use tokio::sync::mpsc::UnboundedReceiver;
+use latchkey_sessions::{ActiveStream, Store, StreamEnd, Use};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::facts::StreamFacts;
-use super::live_streams::LiveStreams;
-use crate::apps::{Answer, Caller, decide};
+use super::live_streams::{LiveStreams, MarkedStreams};
+use crate::apps::{Answer, Apps, Caller, decide};
 use crate::config::StreamLimits;
 use crate::db::time::Moment;
 use crate::db::{Failed, refuse};
+use crate::identity::User;
 
 type Stream = ActiveStream<StreamFacts>;
 
+/// Observes the store from now on, and decides marked streams again in tasks of the current runtime.
+pub fn start(sessions: &Store<User>, apps: &Apps) -> Arc<LiveStreams> {
+    let (queue, marked) = unbounded_channel();
+    let streams = Arc::new(LiveStreams::new(sessions, apps, queue));
+    sessions.observe(streams.clone());
+    spawn(run(Arc::clone(&streams), marked));
+    spawn(watch_the_time(Arc::clone(&streams)));
+    streams
+}
+
 /// Decides each marked stream again, all of a change at once: the store reads their keys in few queries.
-pub async fn run(streams: Arc<LiveStreams>, mut marked: UnboundedReceiver<Vec<Arc<Stream>>>) {
+async fn run(streams: Arc<LiveStreams>, mut marked: UnboundedReceiver<MarkedStreams>) {
     while let Some(marked) = marked.recv().await {
         for stream in marked {
             let streams = Arc::clone(&streams);
@@ -28,7 +39,7 @@ pub async fn run(streams: Arc<LiveStreams>, mut marked: UnboundedReceiver<Vec<Ar
 }
 
 /// Marks streams whose session may have ended by time, and ends all streams if the instance stays without a lease.
-pub async fn watch_the_time(streams: Arc<LiveStreams>) {
+async fn watch_the_time(streams: Arc<LiveStreams>) {
     let mut without_lease: Option<Instant> = None;
     loop {
         sleep(StreamLimits::TIME_CHECK_EVERY).await;

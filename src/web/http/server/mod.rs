@@ -5,12 +5,14 @@
 //! [`Front`] may answer a request before the application sees it.
 
 mod chunks;
+mod client_connection;
 mod front;
 mod gate;
 mod head;
 mod protocol_switch;
 mod raw_stream;
 mod response;
+mod response_guard;
 mod stream;
 mod traffic;
 mod upgrade;
@@ -33,14 +35,14 @@ use actix_web::http::header::UPGRADE;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::spawn;
 
+pub use client_connection::ClientConnection;
 pub use front::{Front, PortalOnly, Routed};
 pub use gate::WriteGate;
 pub use raw_stream::{RawStream, poll_finish};
-pub use traffic::ClientConnection;
 
 use response::{PIECE, ResponseBody};
+use response_guard::ResponseGuard;
 use stream::BoundedStream;
-use traffic::ResponseGuard;
 use upgrade::UpgradeRequest;
 
 /// How many bytes of a response are buffered before they are sent; one more piece may be added.

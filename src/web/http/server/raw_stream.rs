@@ -5,23 +5,30 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::timeout;
 use futures_util::future::poll_fn;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::stream::BoundedStream;
-
 /// Bytes that are discarded at once.
 const DISCARD_PIECE: usize = 1024;
 
-pub struct RawStream(BoundedStream);
+/// The connection below HTTP.
+pub trait ClientSocket {
+    fn tcp(&self) -> &TcpStream;
+
+    fn tcp_mut(&mut self) -> &mut TcpStream;
+
+    /// Dropping it will be an error to the client instead of an end.
+    fn reset_at_end(&self);
+}
+
+pub struct RawStream(Box<dyn ClientSocket>);
 
 impl RawStream {
-    /// What was to be sent is in the kernel.
-    pub fn new(stream: BoundedStream) -> Self {
-        stream.traffic().unguard();
-        Self(stream)
+    pub fn new(socket: impl ClientSocket + 'static) -> Self {
+        Self(Box::new(socket))
     }
 
     /// For a connection that is open for long: finds out that the client is gone, sends small messages at once, and lets
@@ -37,7 +44,7 @@ impl RawStream {
 
     /// Dropping it will be an error to the client instead of an end, and what the kernel has not sent is not sent.
     pub fn reset_at_end(&self) {
-        self.0.traffic().reset_at_end();
+        self.0.reset_at_end();
     }
 
     /// Sends the end, then waits for the client's, so that the client reads everything that was sent. Returns whether

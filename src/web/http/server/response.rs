@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 
-use super::traffic::ResponseGuard;
+use super::response_guard::ResponseGuard;
 
 /// actix copies what it sends; it requests the next piece when this one is nearly sent.
 pub const PIECE: usize = 8 * 1024;

@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::chunks::ChunkScanner;
 use super::head::HeadScanner;
+use super::raw_stream::ClientSocket;
 use super::traffic::{Room, Traffic};
 
 /// The longest head of a request, as in Node. Our own cookies take 1 KiB.
@@ -80,14 +81,6 @@ impl BoundedStream {
 
     pub fn traffic(&self) -> Rc<Traffic> {
         Rc::clone(&self.traffic)
-    }
-
-    pub fn tcp(&self) -> &TcpStream {
-        &self.stream
-    }
-
-    pub fn tcp_mut(&mut self) -> &mut TcpStream {
-        &mut self.stream
     }
 
     /// Whether there is something to pass on. If not, the task is woken when there is.
@@ -331,6 +324,20 @@ impl AsyncWrite for BoundedStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl ClientSocket for BoundedStream {
+    fn tcp(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    fn tcp_mut(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    fn reset_at_end(&self) {
+        self.traffic.reset_at_end();
     }
 }
 

@@ -2,22 +2,14 @@
 //! service answers. One worker runs both.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use actix_http::{HttpMessage as _, Payload, Request};
-use actix_web::HttpRequest;
-use actix_web::error::PayloadError;
-use actix_web::http::header;
-use actix_web::web::Bytes;
-use futures_util::Stream;
 use latchkey_sessions::Direction;
-use tokio::task::yield_now;
 
 use super::gate::WriteGate;
-use super::protocol_switch::{NextProtocol, ProtocolSwitch};
+use super::protocol_switch::ProtocolSwitch;
 
 /// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.
 const BODY_WINDOW: u64 = 16 * 1024;
@@ -31,14 +23,11 @@ const UNSIZED_WINDOW: u64 = 256;
 const UPLOAD_WINDOW: u64 = 64 * 1024;
 
 /// How much of an unread body of this kind is discarded. A longer one ends the connection.
-const DISCARD: u64 = 16 * 1024;
-
-/// Turns of the event loop: enough to read a full window in pieces.
-const ARRIVE_IN_TURNS: usize = 8;
+pub(super) const DISCARD: u64 = 16 * 1024;
 
 /// What the connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Phase {
+pub(super) enum Phase {
     /// Reading a head.
     Head,
     /// The response is complete, but the body of its request is still arriving.
@@ -50,7 +39,7 @@ enum Phase {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum RemainingBody {
+pub(super) enum RemainingBody {
     /// The number of bytes still to come.
     Sized(u64),
     /// Without a length: how many more bytes may be discarded.
@@ -59,7 +48,7 @@ enum RemainingBody {
 
 /// Who answers the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Answering {
+pub(super) enum Answering {
     #[default]
     Portal,
     /// An upstream. It must learn when the client disconnects, and bodies may be large.
@@ -82,26 +71,26 @@ pub enum Room {
 }
 
 pub struct Traffic {
-    phase: Cell<Phase>,
-    answering: Cell<Answering>,
+    pub(super) phase: Cell<Phase>,
+    pub(super) answering: Cell<Answering>,
     /// Whether the body of the request is chunked.
-    chunked: Cell<bool>,
+    pub(super) chunked: Cell<bool>,
     /// The response is large: the kernel may buffer more of it.
-    large_response: Cell<bool>,
+    pub(super) large_response: Cell<bool>,
     /// How long the client of an app may read nothing.
-    unread_for: Cell<Duration>,
+    pub(super) unread_for: Cell<Duration>,
     /// The end of the connection must not look like the end of the response.
     resets: Cell<bool>,
     /// The socket did not accept the last write.
     blocked: Cell<bool>,
-    pub protocol_switch: ProtocolSwitch,
-    requests: Cell<u64>,
+    pub(super) protocol_switch: ProtocolSwitch,
+    pub(super) requests: Cell<u64>,
     /// Of a response that lasts no longer than a session, until its last byte was written.
-    gate: RefCell<Option<Rc<dyn WriteGate>>>,
+    pub(super) gate: RefCell<Option<Rc<dyn WriteGate>>>,
     /// The connection's task, while it waits for permission to read.
     reader: RefCell<Option<Waker>>,
     /// The connection's task.
-    task: RefCell<Waker>,
+    pub(super) task: RefCell<Waker>,
 }
 
 impl Default for Traffic {
@@ -287,160 +276,23 @@ impl Traffic {
         self.task.borrow_mut().clone_from(cx.waker());
     }
 
-    fn resume(&self) {
+    pub(super) fn resume(&self) {
         let reader = self.reader.borrow_mut().take();
         if let Some(reader) = reader {
             reader.wake();
         }
     }
 
-    fn consumed(&self, count: u64) {
+    pub(super) fn consumed(&self, count: u64) {
         if let Phase::Body { body, waiting } = self.phase.get() {
             self.phase.set(Phase::Body { body, waiting: waiting.saturating_sub(count) });
             self.resume();
         }
     }
 
-    fn body_ended(&self) {
+    pub(super) fn body_ended(&self) {
         if let Phase::Body { .. } = self.phase.get() {
             self.phase.set(Phase::Answering);
         }
-    }
-}
-
-/// The connection of a client whose request goes to an app.
-#[derive(Clone)]
-pub struct ClientConnection(Rc<Traffic>);
-
-impl ClientConnection {
-    /// Allows large bodies and watches for the client to disconnect, until the response is complete. `None` for a
-    /// request that did not come through a [`super::stream::BoundedStream`].
-    ///
-    /// * `unread_for`: how long the client may read nothing of the response.
-    pub fn serve_app(request: &Request, unread_for: Duration) -> Option<Self> {
-        Some(Self::watched(request.conn_data::<Rc<Traffic>>()?, unread_for))
-    }
-
-    /// The same for a response of the portal that lasts.
-    pub fn serve_stream(request: &HttpRequest, unread_for: Duration) -> Option<Self> {
-        Some(Self::watched(request.conn_data::<Rc<Traffic>>()?, unread_for))
-    }
-
-    fn watched(traffic: &Rc<Traffic>, unread_for: Duration) -> Self {
-        traffic.answering.set(Answering::App);
-        traffic.unread_for.set(unread_for);
-        match traffic.phase.get() {
-            // The service limits it, and the client's connection ends if it is longer.
-            Phase::Body { body: RemainingBody::Unsized(_), waiting } => {
-                traffic.phase.set(Phase::Body { body: RemainingBody::Unsized(u64::MAX), waiting });
-            }
-            // Watches the connection from now on.
-            _ => traffic.task.borrow().wake_by_ref(),
-        }
-        Self(Rc::clone(traffic))
-    }
-
-    /// From now on nothing is sent to the client without a permit of `gate`.
-    pub fn guard(&self, gate: impl Into<Rc<dyn WriteGate>>) {
-        self.0.gate.replace(Some(gate.into()));
-    }
-
-    /// The response is large: lets the kernel buffer more of it.
-    pub fn expect_large_response(&self) {
-        self.0.large_response.set(true);
-    }
-
-    /// The end of the connection will look like an error to the client, and what was not sent yet is not sent.
-    pub fn reset_at_end(&self) {
-        self.0.reset_at_end();
-    }
-
-    /// Whether the protocol can be switched: the request asks for websockets in the form that actix-http knows, and
-    /// nothing follows its head.
-    pub fn can_switch(&self) -> bool {
-        let switch = &self.0.protocol_switch;
-        switch.is_possible() && !switch.has_client_sent_more()
-    }
-
-    /// A response with status 101 is the last of HTTP on this connection; `next` takes it over.
-    pub fn switch_to(&self, next: NextProtocol) {
-        self.0.protocol_switch.set_next(next);
-    }
-}
-
-/// While this exists, a request is being answered. The future of the service owns it, then the body of the response.
-pub struct ResponseGuard(Rc<Traffic>);
-
-impl ResponseGuard {
-    /// `None` for a request that did not come through a [`super::stream::BoundedStream`].
-    pub fn begin(request: &mut Request) -> Option<Self> {
-        let traffic = Rc::clone(request.conn_data::<Rc<Traffic>>()?);
-        traffic.requests.set(traffic.requests.get() + 1);
-        traffic.answering.set(Answering::Portal);
-        traffic.gate.take();
-        traffic.large_response.set(false);
-        traffic.chunked.set(request.headers().contains_key(header::TRANSFER_ENCODING));
-        let length = request.headers().get(header::CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.trim().parse().ok());
-        traffic.phase.set(match request.take_payload() {
-            Payload::None => Phase::Answering,
-            payload => {
-                let counted = CountedBody { payload, traffic: Rc::clone(&traffic) };
-                *request.payload() = Payload::Stream { payload: Box::pin(counted) };
-                Phase::Body {
-                    body: length.map_or(RemainingBody::Unsized(DISCARD), RemainingBody::Sized),
-                    waiting: 0,
-                }
-            }
-        });
-        Some(Self(traffic))
-    }
-}
-
-impl ResponseGuard {
-    /// Gives an unread body that has already arrived a few turns to be parsed: with a body outstanding, actix closes
-    /// the connection after the response. Does not wait for bytes that the client has yet to send.
-    pub async fn wait_for_buffered_body(&self) {
-        for _ in 0..ARRIVE_IN_TURNS {
-            let Phase::Body { body: RemainingBody::Sized(1..), .. } = self.0.phase.get() else { return };
-            yield_now().await;
-        }
-    }
-}
-
-impl Drop for ResponseGuard {
-    fn drop(&mut self) {
-        self.0.phase.set(match self.0.phase.get() {
-            Phase::Body { body: RemainingBody::Sized(0), .. } => Phase::Head,
-            Phase::Body { body, .. } => Phase::Discarding(body),
-            phase @ Phase::Discarding(_) => phase,
-            Phase::Head | Phase::Answering => Phase::Head,
-        });
-        match self.0.phase.get() {
-            // The rest of the body has a deadline, which the connection's task sets when it reads. Only this wakes the
-            // task: otherwise actix keeps the connection for as long as such a body takes.
-            Phase::Discarding(_) => self.0.task.borrow().wake_by_ref(),
-            _ => self.0.resume(),
-        }
-    }
-}
-
-/// A body that reports how much of it was read.
-struct CountedBody {
-    payload: Payload,
-    traffic: Rc<Traffic>,
-}
-
-impl Stream for CountedBody {
-    type Item = Result<Bytes, PayloadError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let chunk = Pin::new(&mut self.payload).poll_next(cx);
-        match &chunk {
-            Poll::Ready(Some(Ok(chunk))) => self.traffic.consumed(chunk.len() as u64),
-            Poll::Ready(Some(Err(_)) | None) => self.traffic.body_ended(),
-            Poll::Pending => {}
-        }
-        chunk
     }
 }

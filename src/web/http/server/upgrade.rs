@@ -56,6 +56,8 @@ pub async fn serve(
         // The client sees that its response is incomplete.
         return Ok(());
     }
+    // What was to be sent is in the kernel.
+    traffic.unguard();
     let mut stream = RawStream::new(frames.into_parts().io);
     match next {
         Some(next) => switch.run(next(stream)),
