@@ -1,4 +1,4 @@
-//! Measurements: `bin/bench [sessions|lookups|forget|pages|hash|login|enumeration|peers|front|scale]… [--rounds N] [--json]`. Rounds
+//! Measurements: `bin/bench [sessions|lookups|memory|forget|pages|hash|login|enumeration|peers|front|scale]… [--rounds N] [--json]`. Rounds
 //! are interleaved, so that other load on the machine affects every case alike. A figure is the median of its rounds, with
 //! minimum and maximum.
 
@@ -21,12 +21,23 @@ use std::process::ExitCode;
 use report::Report;
 
 /// The groups that can be measured.
-const GROUPS: [&str; 10] =
-    ["sessions", "lookups", "forget", "pages", "hash", "login", "enumeration", "peers", "front", "scale"];
+const GROUPS: [&str; 11] = [
+    "sessions",
+    "lookups",
+    "memory",
+    "forget",
+    "pages",
+    "hash",
+    "login",
+    "enumeration",
+    "peers",
+    "front",
+    "scale",
+];
 
 /// Measured on request only: the peers and the proxies must be installed, millions of rows take minutes, and the sessions include the
-/// lookups and the evictions.
-const ON_REQUEST: [&str; 5] = ["lookups", "forget", "peers", "front", "scale"];
+/// lookups, the memory and the evictions.
+const ON_REQUEST: [&str; 6] = ["lookups", "memory", "forget", "peers", "front", "scale"];
 
 fn main() -> ExitCode {
     if let [argument, url, count] = &std::env::args().skip(1).collect::<Vec<_>>()[..]
@@ -62,6 +73,7 @@ fn main() -> ExitCode {
         match group.as_str() {
             "sessions" => sessions::measure(&mut report),
             "lookups" => sessions::measure_lookups(&mut report),
+            "memory" => sessions::measure_memory(&mut report),
             "forget" => sessions::forget::measure(&mut report),
             "pages" => pages::measure(&mut report),
             "hash" => hash::measure(&mut report),

@@ -73,6 +73,17 @@ fn lookups(report: &mut Report, environment: &Environment) {
     report.value_of_rounds("rows_5m_vs_10k_at_once", &concurrent);
     report.value_of_rounds("rows_5m_vs_10k_pgbench", &in_pgbench);
     environment.pin_database("0-1");
-    report.value("bytes_per_session", footprint::bytes_per_session(&many.url, CACHED));
-    report.value("bytes_per_scoped_key", footprint::bytes_per_scoped_key(&many.url, CACHED));
+    memory(report, &many.url);
+}
+
+/// Only the memory of cached sessions and keys.
+pub fn measure_memory(report: &mut Report) {
+    let environment = Environment::with_large_memory();
+    population::insert(&environment.url, 0..2 * CACHED);
+    memory(report, &environment.url);
+}
+
+fn memory(report: &mut Report, url: &str) {
+    report.value("bytes_per_session", footprint::bytes_per_session(url, CACHED));
+    report.value("bytes_per_scoped_key", footprint::bytes_per_scoped_key(url, CACHED));
 }

@@ -6,7 +6,8 @@ use super::{Observer, Owner, Store};
 
 impl<O: Owner> Store<O> {
     /// Tells `observer` of every change from now on. What it caches is valid only while [`Store::lease_moment`] returns
-    /// a moment: without a lease no change is received, and none waits for this instance.
+    /// a moment: without a lease no change is received, and none waits for this instance. The
+    /// store keeps its observers, so an observer must not own the store.
     ///
     /// ```no_run
     /// # fn example(store: latchkey_sessions::Store) {

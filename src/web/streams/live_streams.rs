@@ -1,7 +1,7 @@
 //! The streams of this process, and the changes that mark them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use latchkey_sessions::{ActiveStream, Changes, Observer, Store, StreamEnd, Streams};
 use tokio::sync::mpsc::UnboundedSender;
@@ -61,12 +61,17 @@ impl LiveStreams {
     }
 }
 
-impl Observer for LiveStreams {
+/// Marks the streams. It does not keep them alive: they hold the store, which holds its observers. Each open stream
+/// keeps them alive.
+pub(super) struct Marker(pub(super) Weak<LiveStreams>);
+
+impl Observer for Marker {
     fn invalidated(&self, changes: Changes<'_>) {
+        let Some(live) = self.0.upgrade() else { return };
         let marked = match changes {
-            Changes::Principals(principals) if !announces_apps(changes) => self.streams.mark(principals),
-            _ => self.streams.mark_all(),
+            Changes::Principals(principals) if !announces_apps(changes) => live.streams.mark(principals),
+            _ => live.streams.mark_all(),
         };
-        self.decide_again(marked);
+        live.decide_again(marked);
     }
 }

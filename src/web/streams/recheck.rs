@@ -9,7 +9,7 @@ use latchkey_sessions::{ActiveStream, Store, StreamEnd, Use};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::facts::StreamFacts;
-use super::live_streams::{LiveStreams, MarkedStreams};
+use super::live_streams::{LiveStreams, MarkedStreams, Marker};
 use crate::apps::{Answer, Apps, Caller, decide};
 use crate::config::StreamLimits;
 use crate::db::time::Moment;
@@ -22,7 +22,7 @@ type Stream = ActiveStream<StreamFacts>;
 pub fn start(sessions: &Store<User>, apps: &Apps) -> Arc<LiveStreams> {
     let (queue, marked) = unbounded_channel();
     let streams = Arc::new(LiveStreams::new(sessions, apps, queue));
-    sessions.observe(streams.clone());
+    sessions.observe(Arc::new(Marker(Arc::downgrade(&streams))));
     spawn(run(Arc::clone(&streams), marked));
     spawn(watch_the_time(Arc::clone(&streams)));
     streams
