@@ -12,7 +12,7 @@ use super::fleet::Fleet;
 use crate::history::actors::{Actor, World};
 use crate::history::rng::Rng;
 use crate::proxy::harness::End;
-use crate::support::websocket::{Frame, WebSocket};
+use crate::websockets::client::{Frame, WebSocket};
 
 /// "Going away" (RFC 6455 §7.4.1): the client may connect again at once.
 const GOING_AWAY: u16 = 1001;

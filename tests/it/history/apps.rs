@@ -24,7 +24,7 @@ use super::record::{Done, Ended, KeyId, Saw, Span};
 use super::wire::{Ask, Reply, Wire};
 use crate::support::process::{DataDir, Latchkey};
 use crate::support::upstream::{After, Upstream};
-use crate::support::websocket::WebSocket;
+use crate::websockets::client::WebSocket;
 
 /// Microseconds for which an event stream is open.
 const WATCHED_FOR: u64 = 1_500_000;

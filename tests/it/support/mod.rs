@@ -14,4 +14,3 @@ pub mod parts;
 pub mod process;
 pub mod subjects;
 pub mod upstream;
-pub mod websocket;

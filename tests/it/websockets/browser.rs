@@ -10,7 +10,7 @@ use crate::front::support::register;
 use crate::support::app::TestApp;
 use crate::support::chrome::Chrome;
 use crate::support::upstream::{After, Upstream};
-use crate::support::websocket::WebSocket;
+use crate::websockets::client::WebSocket;
 
 /// Opens a websocket and remembers what happens to it.
 const OPEN: &str = "

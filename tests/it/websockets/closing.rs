@@ -13,7 +13,7 @@ use crate::front::support::{User, Wiki, register};
 use crate::proxy::harness::End;
 use crate::support::app::{Person, TestApp};
 use crate::support::upstream::Upstream;
-use crate::support::websocket::{Frame, WebSocket, websocket_app};
+use crate::websockets::client::{Frame, WebSocket, websocket_app};
 
 /// What the app received last.
 type AppEnd = (Option<u16>, End, Instant);

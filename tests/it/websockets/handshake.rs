@@ -11,7 +11,7 @@ use crate::proxy::tls::{ECHO_SERVER, TlsServer};
 use crate::support::app::TestApp;
 use crate::support::certificates::Certificates;
 use crate::support::upstream::{After, OK, Received, Upstream};
-use crate::support::websocket::{Frame, HANDSHAKE, WebSocket, echo_app};
+use crate::websockets::client::{Frame, HANDSHAKE, WebSocket, echo_app};
 use crate::websockets::support::{open_as, origin_header};
 
 #[test]

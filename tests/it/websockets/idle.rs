@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::db::TestDb;
 use crate::support::process::{Latchkey, Running};
-use crate::support::websocket::{Frame, KEY, WebSocket};
+use crate::websockets::client::{Frame, KEY, WebSocket};
 
 /// One instance must carry this many.
 const SOCKETS: u64 = 2000;

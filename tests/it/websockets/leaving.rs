@@ -11,7 +11,7 @@ use socket2::SockRef;
 use super::passing::eventually_none;
 use crate::proxy::harness::{Client, End, H, HOST, Proxied};
 use crate::support::upstream::{After, Upstream};
-use crate::support::websocket::{Frame, HANDSHAKE, WebSocket, websocket_app};
+use crate::websockets::client::{Frame, HANDSHAKE, WebSocket, websocket_app};
 
 /// How soon the other side must learn of it. The promise is 50 ms, but the machine that runs the tests is busy.
 const TOLD_WITHIN: Duration = Duration::from_millis(250);

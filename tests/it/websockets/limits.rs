@@ -5,7 +5,7 @@ use std::io::Write as _;
 use super::passing::eventually_none;
 use crate::proxy::harness::{HOST, Proxied, app_at};
 use crate::support::upstream::{After, OK, Upstream};
-use crate::support::websocket::{Frame, WebSocket};
+use crate::websockets::client::{Frame, WebSocket};
 
 /// Websockets at `/socket`, "ok" elsewhere.
 fn mixed() -> Upstream {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::proxy::harness::{End, HOST, Proxied};
 use crate::support::upstream::{After, Upstream};
-use crate::support::websocket::{Frame, WebSocket, echo_app, websocket_app};
+use crate::websockets::client::{Frame, WebSocket, echo_app, websocket_app};
 
 const MESSAGE: usize = 8 * 1024 * 1024;
 

@@ -2,7 +2,7 @@
 
 use crate::front::support::{User, Wiki};
 use crate::proxy::harness::Answer;
-use crate::support::websocket::WebSocket;
+use crate::websockets::client::WebSocket;
 
 /// The header with which a page of the app opens a websocket.
 pub fn origin_header(wiki: &Wiki) -> String {
