@@ -87,8 +87,8 @@ impl LiveStreams {
         let Some(app) = app.filter(|app| app.origins.contains(&facts.origin)) else {
             return refuse(StreamEnd::Refused);
         };
-        // Its bytes may come from an upstream that the app no longer has.
-        if app.upstream != facts.app.upstream {
+        // Its keys have ended, too. Its bytes may come from an upstream that the app no longer has.
+        if !app.enabled || app.upstream != facts.app.upstream {
             return refuse(StreamEnd::Refused);
         }
         let found = match &facts.key {

@@ -56,7 +56,7 @@ async fn the_longest_name_breaks_no_page_of_its_owner() {
     }
 }
 
-/// Whether every word is on one line. The long words of this test are left out.
+/// Whether every word is on one line. The long words of this test and URLs are left out.
 const BROKEN: &str = r"
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const broken = [];
@@ -64,7 +64,7 @@ const BROKEN: &str = r"
         const node = walker.currentNode;
         if (node.parentElement.closest('.unseen, title')) continue;
         for (const token of node.data.matchAll(/\S+/g)) {
-            if (token[0].length > 30) continue;
+            if (token[0].length > 30 || token[0].includes('://')) continue;
             for (const word of token[0].matchAll(/[\p{L}\p{N}]{2,}/gu)) {
                 const range = document.createRange();
                 range.setStart(node, token.index + word.index);

@@ -40,6 +40,8 @@ impl Received {
 pub enum After {
     KeepOpen,
     Close,
+    /// Ends it as an error, if the script has set its linger time to zero.
+    Reset,
 }
 
 /// How much of a request is read before the script runs.
@@ -175,8 +177,10 @@ impl State {
                 request.body = read_body(&mut reader, &request)?;
             }
             self.received.lock().expect("no script panics").push(request.clone());
-            if (self.script)(&request, &mut stream) == After::Close {
-                break;
+            match (self.script)(&request, &mut stream) {
+                After::KeepOpen => {}
+                After::Close => break,
+                After::Reset => return Ok(()),
             }
         }
         stream.shutdown(Shutdown::Both)

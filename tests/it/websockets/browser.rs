@@ -16,13 +16,13 @@ use crate::websockets::client::WebSocket;
 const OPEN: &str = "
     const done = arguments[0];
     window.socket = new WebSocket(location.origin.replace('http', 'ws') + '/socket');
-    window.closed = new Promise(resolve => socket.onclose = event =>
+    window.socketClosed = new Promise(resolve => socket.onclose = event =>
         resolve({ code: event.code, reason: event.reason, clean: event.wasClean }));
     socket.onopen = () => socket.send('hello');
     socket.onmessage = event => done(event.data);
-    closed.then(done);";
+    socketClosed.then(done);";
 
-const CLOSED: &str = "closed.then(arguments[0])";
+const CLOSED: &str = "socketClosed.then(arguments[0])";
 
 /// A page, and an echo.
 fn page_with_socket() -> Upstream {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use latchkey::web::proxy::accept_of;
 
-use super::upstream::{After, Received, Upstream};
+use crate::support::upstream::{After, Received, Upstream};
+use socket2::SockRef;
+
 use crate::proxy::harness::{Answer, Client, End};
 
 /// The key of the RFC.
@@ -233,7 +235,8 @@ impl WebSocket {
 pub fn websocket_app(serve: impl Fn(&Received, &mut WebSocket) + Send + Sync + 'static) -> Upstream {
     Upstream::scripted(move |request, stream| {
         serve(request, &mut WebSocket::accept(request, stream, ""));
-        After::Close
+        let resets = SockRef::from(&*stream).linger().is_ok_and(|linger| linger.is_some());
+        if resets { After::Reset } else { After::Close }
     })
 }
 

@@ -175,7 +175,7 @@ async fn what_does_not_concern_the_session_leaves_its_websockets_open() {
     let opened = Opened::new(|_| {}).await;
     let mut socket = opened.echo();
     let mut elsewhere = opened.app.logged_in(&opened.ada).await;
-    elsewhere.fill_in("/account", &[("name", "Ada King")]).await.is(303);
+    elsewhere.fill_in("/account/profile", &[("name", "Ada King")]).await.is(303);
     elsewhere.get("/home").await;
     elsewhere.post("/logout", &[]).await.is(303);
     for round in 0..3 {

@@ -31,6 +31,7 @@ use actix_service::{apply_fn_factory, fn_factory, map_config};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::UPGRADE;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::spawn;
@@ -168,7 +169,7 @@ where
     let offers_protocol = request.head().headers.contains_key(UPGRADE);
     async move {
         let mut response = respond(request, &*app, front, response_guard).await?;
-        if offers_protocol {
+        if offers_protocol && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             // actix would announce that the protocol is switched.
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
