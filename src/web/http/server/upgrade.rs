@@ -52,8 +52,14 @@ pub async fn serve(
     let next = switch.take_next().filter(|_| switches);
     let last = if next.is_some() { ConnectionType::Upgrade } else { ConnectionType::Close };
     response.head_mut().set_connection_type(last);
+    // Behind such a request, actix-http sends no chunks: the end of the connection is the end of the body.
+    let ends_with_connection = response.body().size() == BodySize::Stream;
+    response.head_mut().no_chunking(ends_with_connection);
     if send(&mut frames, response).await.is_err() {
-        // The client sees that its response is incomplete.
+        // The client must see that its response is incomplete.
+        if ends_with_connection {
+            traffic.reset_at_end();
+        }
         return Ok(());
     }
     // What was to be sent is in the kernel.
