@@ -120,7 +120,9 @@ pub use session_list::SessionList;
 pub use session_tx::{PendingInvalidation, SessionTx};
 pub use state::{SessionState, StateTooLarge};
 pub use store::Store;
-pub use streams::{ActiveStream, Direction, OpenStream, StreamEnd, StreamGeneration, Streams, WritePermit};
+pub use streams::{
+    ActiveStream, Direction, OpenStream, StreamEnd, StreamGeneration, Streams, WriteGate, WritePermit,
+};
 
 /// The migrations of the tables `sessions`, `session_keys` and `listeners`. Run them before those of the tables that announce changes.
 ///

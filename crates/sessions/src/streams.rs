@@ -199,6 +199,21 @@ impl Drop for WritePermit<'_> {
     }
 }
 
+/// What a connection asks before each write of a response that lasts no longer than its stream: an [`OpenStream`] with
+/// the application's lease.
+pub trait WriteGate {
+    /// A permit to write once, or why nothing will be written any more. Pending while a change has to be looked up, and
+    /// without a lease; see [`ActiveStream::poll_permit`].
+    fn poll_permit(&self, direction: Direction, cx: &Context<'_>)
+    -> Poll<Result<WritePermit<'_>, StreamEnd>>;
+
+    /// Wakes the task when the stream ends, or may go on.
+    fn register(&self, direction: Direction, cx: &Context<'_>);
+
+    /// Why it was ended; `None` while it runs.
+    fn end(&self) -> Option<StreamEnd>;
+}
+
 /// All streams of an instance, by principal.
 pub struct Streams<T> {
     shards: Box<[Mutex<Shard<T>>]>,

@@ -1,6 +1,7 @@
 //! `latchkey prove …`: measures on this machine, with the configured database server, whether the claims hold.
 
 mod cost;
+mod figures;
 mod revocation;
 mod streams;
 

@@ -7,10 +7,11 @@ use clap::value_parser;
 use futures_util::future::{Either, select};
 use serde_json::{Value, json};
 
+use super::figures::{count, heading, line, times};
 use super::streams::{self, StreamsAsText};
 use crate::cli::{Failure, log, serve};
 use crate::config::Settings;
-use crate::lab::prove::{self, Failing, Percentiles, ProveError, RevocationReport};
+use crate::lab::prove::{self, Failing, ProveError, RevocationReport};
 
 /// Start instances of this program on a database created for the test, keep them under load, revoke sessions one by
 /// one, and check that none is served afterwards. Existing data is not touched.
@@ -81,9 +82,6 @@ fn words(failing: Failing) -> String {
 
 /// Programs read these keys: they do not change.
 fn as_json(report: &RevocationReport) -> Value {
-    let times = |times: Option<Percentiles>| {
-        times.map(|Percentiles { p50, p99, max }| json!({ "p50": p50, "p99": p99, "max": max }))
-    };
     json!({
         "instances": report.instances,
         "connections": report.connections,
@@ -113,15 +111,13 @@ impl Display for AsText<'_> {
             f,
             "{revoked} sessions revoked in {seconds:.1} s, each at one instance, with the form on its page.\n"
         )?;
-        writeln!(f, "{:<50}{:>9}{:>9}{:>9}", "milliseconds since the form was sent", "p50", "p99", "max")?;
+        heading(f, "milliseconds since the form was sent")?;
         for (what, times) in [
             ("its answer has arrived", report.answered()),
             ("first refusal by that instance", report.refused_here()),
             ("first refusal by the last of the others", report.refused_elsewhere()),
         ] {
-            if let Some(Percentiles { p50, p99, max }) = times {
-                writeln!(f, "{what:<50}{p50:>9.2}{p99:>9.2}{max:>9.2}")?;
-            }
+            line(f, what, times)?;
         }
         writeln!(f)?;
         for (what, number) in [
@@ -132,7 +128,7 @@ impl Display for AsText<'_> {
             ("neither served nor refused", report.failed),
             ("revocations that were not answered in time", report.unanswered),
         ] {
-            writeln!(f, "{what:<50}{number:>9}")?;
+            count(f, what, number)?;
         }
         let verdict = match report.failing() {
             None => "Every revoked session was refused by every instance.",

@@ -4,7 +4,8 @@ use std::fmt::{self, Display, Formatter};
 
 use serde_json::{Map, Value, json};
 
-use crate::lab::prove::{Percentiles, StreamFailing, StreamKind, StreamReport};
+use super::figures::{count, heading, line, times};
+use crate::lab::prove::{StreamFailing, StreamKind, StreamReport};
 
 pub fn words(failing: StreamFailing) -> String {
     match failing {
@@ -28,9 +29,6 @@ pub fn words(failing: StreamFailing) -> String {
 
 /// Programs read these keys: they do not change.
 pub fn as_json(report: &StreamReport) -> Value {
-    let times = |times: Option<Percentiles>| {
-        times.map(|Percentiles { p50, p99, max }| json!({ "p50": p50, "p99": p99, "max": max }))
-    };
     let kind = |kind: StreamKind| {
         let ended = json!({
             "ended": report.ended(kind),
@@ -126,23 +124,12 @@ impl Display for StreamsAsText<'_> {
             ("sessions whose streams could not be opened", report.not_opened),
             ("revocations that were not answered in time", report.unanswered),
         ] {
-            writeln!(f, "{what:<50}{number:>9}")?;
+            count(f, what, number)?;
         }
         let verdict = match report.failing() {
             None => "Every stream of a revoked session has ended, and every other stream goes on.",
             Some(_) => "Not proven.",
         };
         write!(f, "\n{verdict}")
-    }
-}
-
-fn heading(f: &mut Formatter<'_>, what: &str) -> fmt::Result {
-    writeln!(f, "{what:<50}{:>9}{:>9}{:>9}", "p50", "p99", "max")
-}
-
-fn line(f: &mut Formatter<'_>, what: &str, times: Option<Percentiles>) -> fmt::Result {
-    match times {
-        Some(Percentiles { p50, p99, max }) => writeln!(f, "{what:<50}{p50:>9.2}{p99:>9.2}{max:>9.2}"),
-        None => Ok(()),
     }
 }

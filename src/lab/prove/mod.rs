@@ -35,10 +35,9 @@ pub async fn revocation(
     instances: u16,
     seconds: u64,
 ) -> Result<RevocationReport, ProveError> {
-    let sandbox = Sandbox::create(settings)?;
-    let started = start(&sandbox, instances).await?;
-    let users = ProbeUsers::new(settings, &sandbox.url, &sandbox.secret)?;
-    Rc::new(Load::new(ports_of(&started), users.bystander().await?)).run(users, seconds).await
+    let running = Running::start(settings, instances).await?;
+    let users = running.users(settings)?;
+    Rc::new(Load::new(running.ports(), users.bystander().await?)).run(users, seconds).await
 }
 
 /// The same, with an app behind the instances: each revoked session has event streams, stalled downloads and websockets
@@ -51,22 +50,34 @@ pub async fn stream_revocation(
     instances: u16,
     seconds: u64,
 ) -> Result<StreamReport, ProveError> {
-    let sandbox = Sandbox::create(settings)?;
-    let started = start(&sandbox, instances).await?;
-    let users = ProbeUsers::new(settings, &sandbox.url, &sandbox.secret)?;
-    revoke_with_streams(ports_of(&started), &users, Extent::Seconds(seconds)).await
+    let running = Running::start(settings, instances).await?;
+    let users = running.users(settings)?;
+    revoke_with_streams(running.ports(), &users, Extent::Seconds(seconds)).await
 }
 
-async fn start(sandbox: &Sandbox, instances: u16) -> Result<Vec<Instance>, ProveError> {
-    let started: Result<Vec<Instance>, _> =
-        (1..=instances).map(|number| Instance::start(sandbox, number)).collect();
-    let mut started = started?;
-    for instance in &mut started {
-        instance.wait_until_ready().await?;
+/// Instances that are ready, and their database. Dropping this removes them; the instances first.
+struct Running {
+    instances: Vec<Instance>,
+    sandbox: Sandbox,
+}
+
+impl Running {
+    async fn start(settings: &Settings, instances: u16) -> Result<Self, ProveError> {
+        let sandbox = Sandbox::create(settings)?;
+        let started: Result<Vec<Instance>, _> =
+            (1..=instances).map(|number| Instance::start(&sandbox, number)).collect();
+        let mut instances = started?;
+        for instance in &mut instances {
+            instance.wait_until_ready().await?;
+        }
+        Ok(Self { instances, sandbox })
     }
-    Ok(started)
-}
 
-fn ports_of(instances: &[Instance]) -> Vec<u16> {
-    instances.iter().map(|instance| instance.port).collect()
+    fn users(&self, settings: &Settings) -> Result<ProbeUsers, ProveError> {
+        ProbeUsers::new(settings, &self.sandbox.url, &self.sandbox.secret)
+    }
+
+    fn ports(&self) -> Vec<u16> {
+        self.instances.iter().map(|instance| instance.port).collect()
+    }
 }

@@ -17,7 +17,7 @@ use crate::secret::{CookieSigner, Secret};
 use latchkey_sessions::{Handle, Key, NewSession};
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// The public URL of every instance, whatever its port.
+/// The public URL of every instance, on any port.
 pub const PUBLIC_URL: &str = "http://localhost";
 
 /// Fewer than the limit of sessions a user may have.

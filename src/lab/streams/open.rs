@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use actix_web::rt::spawn;
 use actix_web::rt::task::JoinHandle;
-use latchkey_sessions::{Direction, OpenStream, StreamEnd, WritePermit};
+use latchkey_sessions::{Direction, OpenStream, StreamEnd, WriteGate, WritePermit};
 
 use super::record::StreamSide;
 use super::registry::{LineSource, SessionWatch};
@@ -39,9 +39,8 @@ pub struct SessionGate {
     watch: JoinHandle<()>,
 }
 
-impl SessionGate {
-    /// See [`latchkey_sessions::ActiveStream::poll_permit`].
-    pub fn poll_permit(
+impl WriteGate for SessionGate {
+    fn poll_permit(
         &self,
         direction: Direction,
         cx: &Context<'_>,
@@ -49,12 +48,11 @@ impl SessionGate {
         self.stream.poll_permit(direction, self.lab.product.lease_moment(), cx)
     }
 
-    /// See [`latchkey_sessions::ActiveStream::register`].
-    pub fn register(&self, direction: Direction, cx: &Context<'_>) {
+    fn register(&self, direction: Direction, cx: &Context<'_>) {
         self.stream.register(direction, cx);
     }
 
-    pub fn end(&self) -> Option<StreamEnd> {
+    fn end(&self) -> Option<StreamEnd> {
         self.stream.end()
     }
 }

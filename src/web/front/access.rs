@@ -1,5 +1,6 @@
 //! Decides whether a request reaches its app, and opens the stream in which it is passed on.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
@@ -15,7 +16,7 @@ use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::identity::{User, UserSession as _};
 use crate::web::proxy::BodyLength;
-use crate::web::streams::{Destination, LiveStreams, StreamFacts, StreamGate, StreamKey};
+use crate::web::streams::{Destination, LiveStreams, StreamFacts, StreamGate, StreamKey, ends_at};
 
 /// What the rules say about a request.
 pub enum Admission {
@@ -30,7 +31,7 @@ pub struct Granted {
     /// The session whose user the app learns.
     pub found: Option<ScopedSession<User>>,
     /// Asked before each write.
-    pub gate: StreamGate,
+    pub gate: Rc<StreamGate>,
 }
 
 /// The session and its user, for the log line.
@@ -101,8 +102,7 @@ pub async fn admit(
         }
         (_, found) => found,
     };
-    let until = found.as_ref().map_or(Moment(i64::MAX), |found| found.live.record.expires_at);
-    gate.clear(generation, until);
+    gate.clear(generation, ends_at(found.as_ref()));
     Ok(Admission::Granted(Granted { found, gate }))
 }
 
@@ -112,7 +112,7 @@ fn open(
     asked: &AccessRequest<'_>,
     key: Option<&PresentedAppKey>,
     found: Option<&ScopedSession<User>>,
-) -> StreamGate {
+) -> Rc<StreamGate> {
     let key = key
         .zip(found)
         .map(|(key, found)| StreamKey { raw: key.key().into(), session: found.live.record.handle });

@@ -78,7 +78,7 @@ impl Connection {
     }
 
     /// From now on it carries the request of this stream; `None`: of none.
-    pub fn guard(&self, gate: Option<StreamGate>) {
+    pub fn guard(&self, gate: Option<Rc<StreamGate>>) {
         self.socket.guard(gate);
     }
 

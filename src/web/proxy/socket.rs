@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use latchkey_sessions::Direction;
+use latchkey_sessions::{Direction, WriteGate as _};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -24,7 +24,7 @@ pub struct Socket {
     /// A write has failed because the upstream has closed the connection.
     closed: Cell<bool>,
     /// Of the request that is sent on it.
-    gate: RefCell<Option<StreamGate>>,
+    gate: RefCell<Option<Rc<StreamGate>>>,
 }
 
 impl Socket {
@@ -37,7 +37,7 @@ impl Socket {
     }
 
     /// From now on nothing is sent to the upstream without a permit of `gate`. `None`: nothing is to be sent.
-    pub fn guard(&self, gate: Option<StreamGate>) {
+    pub fn guard(&self, gate: Option<Rc<StreamGate>>) {
         self.gate.replace(gate);
     }
 

@@ -9,6 +9,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::{Method, header};
 use hyper::Uri;
 use hyper::body::Incoming;
+use latchkey_sessions::WriteGate as _;
 
 use super::download::ResponseSource;
 use super::error::ProxyError;
@@ -49,7 +50,7 @@ impl Transport {
         mut request: Request,
         identity: Option<&Identity<'_>>,
         client: &ClientFacts<'_>,
-        gate: Option<StreamGate>,
+        gate: Option<Rc<StreamGate>>,
     ) -> Result<Response<BoxBody>, ProxyError> {
         let connection = ClientConnection::serve_app(&request, app.limits.idle);
         if let (Some(connection), Some(gate)) = (&connection, &gate) {
@@ -104,7 +105,7 @@ impl Transport {
         target: &Uri,
         facts: &RequestFacts<'_>,
         payload: Payload,
-        gate: Option<&StreamGate>,
+        gate: Option<&Rc<StreamGate>>,
     ) -> Result<(hyper::Response<Incoming>, ResponseSource), ProxyError> {
         let method = hyper::Method::from_bytes(head.method.as_str().as_bytes());
         let method = method.map_err(|_| ProxyError::BadRequest("the method is invalid"))?;
@@ -177,8 +178,8 @@ fn body_length(head: &RequestHead, payload: &Payload) -> BodyLength {
 }
 
 /// An error of a stream that was ended is the failure of its connections.
-fn unless_cut<R>(sent: Result<R, ProxyError>, gate: Option<&StreamGate>) -> Result<R, ProxyError> {
-    match gate.and_then(StreamGate::end) {
+fn unless_cut<R>(sent: Result<R, ProxyError>, gate: Option<&Rc<StreamGate>>) -> Result<R, ProxyError> {
+    match gate.and_then(|gate| gate.end()) {
         Some(_) if sent.is_err() => Err(ProxyError::ClientGone),
         _ => sent,
     }

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::{Method, Uri};
-use latchkey_sessions::Handle;
+use latchkey_sessions::{Handle, ScopedSession};
 
 use crate::apps::{AccessRequest, App, AppOrigin, RequestKind};
 use crate::db::time::Moment;
+use crate::identity::User;
 
 /// The request of a stream, and the key that it came with.
 pub struct StreamFacts {
@@ -97,6 +98,11 @@ impl StreamFacts {
     pub(super) fn note_events(&self) {
         self.has_events.store(true, Ordering::SeqCst);
     }
+}
+
+/// When a stream of this session ends if the session is not used until then; never for a visitor.
+pub fn ends_at(found: Option<&ScopedSession<User>>) -> Moment {
+    found.map_or(Moment(i64::MAX), |found| found.live.record.expires_at)
 }
 
 /// Copied: the value itself would keep the whole buffer in which the request was read.

@@ -10,7 +10,7 @@ mod gate;
 mod live_streams;
 mod recheck;
 
-pub use facts::{Destination, StreamFacts, StreamKey};
+pub use facts::{Destination, StreamFacts, StreamKey, ends_at};
 pub use gate::StreamGate;
 pub use live_streams::LiveStreams;
 pub use recheck::start;

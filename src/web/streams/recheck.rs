@@ -8,7 +8,7 @@ use actix_web::rt::time::{sleep, timeout};
 use latchkey_sessions::{ActiveStream, Store, StreamEnd, Use};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::facts::StreamFacts;
+use super::facts::{StreamFacts, ends_at};
 use super::live_streams::{LiveStreams, MarkedStreams, Marker};
 use crate::apps::{Answer, Apps, Caller, decide};
 use crate::config::StreamLimits;
@@ -104,7 +104,7 @@ impl LiveStreams {
         let caller = found.as_ref().map(|found| Caller::of(&found.live, found.proved_at));
         let (answer, _) = decide(app, &facts.asked(), caller.as_ref(), facts.opened);
         match answer {
-            Answer::Pass { .. } => Ok(found.map_or(Moment(i64::MAX), |found| found.live.record.expires_at)),
+            Answer::Pass { .. } => Ok(ends_at(found.as_ref())),
             _ => refuse(StreamEnd::Refused),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -13,6 +14,17 @@ use crate::support::process::{DataDir, Latchkey, eventually};
 /// Makes the program create its files below this directory.
 fn confined(latchkey: Latchkey, dir: &DataDir) -> Latchkey {
     latchkey.with("TMPDIR", dir.path().display())
+}
+
+/// The tests share one server: another proof must not run while the databases of one are counted.
+fn alone() -> MutexGuard<'static, ()> {
+    static PROOF: Mutex<()> = Mutex::new(());
+    PROOF.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[track_caller]
+fn drops_its_database(db: &TestDb) {
+    assert_eq!(db.scalar::<i64>("SELECT count(*) FROM pg_database WHERE datname LIKE 'latchkey_prove_%'"), 0);
 }
 
 #[track_caller]
@@ -35,6 +47,7 @@ fn running(words: &str) -> Vec<(i32, i32)> {
 
 #[test]
 fn revoked_sessions_are_refused_everywhere_and_existing_data_is_not_touched() {
+    let _alone = alone();
     let (db, dir) = (TestDb::new(), DataDir::new());
     let before: i64 =
         db.scalar("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()");
@@ -57,7 +70,7 @@ fn revoked_sessions_are_refused_everywhere_and_existing_data_is_not_touched() {
         let [p50, p99, max] = ["p50", "p99", "max"].map(|mark| said[times][mark].as_f64().unwrap());
         assert!(0.0 < p50 && p50 <= p99 && p99 <= max, "{line}");
     }
-    assert_eq!(db.scalar::<i64>("SELECT count(*) FROM pg_database WHERE datname LIKE 'latchkey_prove_%'"), 0);
+    drops_its_database(&db);
     assert_eq!(
         db.scalar::<i64>("SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM audit_events)"),
         0
@@ -70,6 +83,7 @@ fn revoked_sessions_are_refused_everywhere_and_existing_data_is_not_touched() {
 
 #[test]
 fn streams_of_revoked_sessions_end_on_every_instance_and_others_go_on() {
+    let _alone = alone();
     let (db, dir) = (TestDb::new(), DataDir::new());
     let latchkey = confined(Latchkey::on(&db.url()), &dir);
     let arguments = ["prove", "revocation", "--apps", "--instances", "2", "--seconds", "2", "--json"];
@@ -97,7 +111,7 @@ fn streams_of_revoked_sessions_end_on_every_instance_and_others_go_on() {
     assert_eq!(raced["alive"], 0, "{line}");
     // Those of two sessions at least: one of the user whose sessions are revoked, and one of another user.
     assert!(number(&said["unaffected"]) >= 12 && said["went_on"] == said["unaffected"], "{line}");
-    assert_eq!(db.scalar::<i64>("SELECT count(*) FROM pg_database WHERE datname LIKE 'latchkey_prove_%'"), 0);
+    drops_its_database(&db);
     is_empty(&dir);
 }
 

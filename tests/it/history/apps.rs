@@ -75,7 +75,7 @@ impl AppSite {
     /// `url` knows it then.
     async fn new(url: &str, wire: &Wire) -> Self {
         let host = "wiki.localhost:8080";
-        // Tells each user as whom they are served, and sends the messages of websockets back.
+        // Tells each user who they are to the app, and sends the messages of websockets back.
         let clock = wire.clock();
         let upstream = Upstream::scripted(move |request, stream| {
             if request.target() == Self::EVENTS {
@@ -370,7 +370,7 @@ impl World {
     }
 
     /// Compares the forms that reached the app with the answers to their senders. A form counts as served if it reached
-    /// the app, whatever its sender was answered.
+    /// the app, also if its sender was refused or got no answer.
     pub async fn compare_with_app(&self) {
         self.finish_streams().await;
         let Some(site) = self.app.get() else { return };

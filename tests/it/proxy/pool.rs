@@ -20,33 +20,48 @@ fn one_connection_serves_many_requests() {
     assert_eq!(upstream.connections(), 1);
 }
 
-/// Every second request finds that its connection was closed while it was idle.
+/// A server that closes each connection after one response. A connection may close while a request is on its way: GET
+/// is then sent again, and POST, which may have had an effect, is answered with 502 and never arrives twice.
 #[test]
-fn upstreams_that_close_idle_connections_cause_no_bad_gateway() {
+fn upstreams_that_close_idle_connections_cause_no_failed_get_and_no_second_post() {
     let upstream = Upstream::scripted(|_, stream| {
         let _ = stream.write_all(OK);
         After::Close
     });
     let proxied = Proxied::to(&upstream);
-    let work = |method: &'static str, body: &'static str| {
+    let work = |client: usize| {
         let port = proxied.port;
+        let (method, body) = if client.is_multiple_of(2) { ("GET", "") } else { ("POST", "x") };
         thread::spawn(move || {
-            let mut client = super::harness::Client::connect(port);
-            for _ in 0..50 {
-                client
-                    .send(format!("{method} / HTTP/1.1\r\n{H}Content-Length: {}\r\n\r\n{body}", body.len()));
-                let answer = client.read_for(Duration::from_secs(5), Duration::from_millis(5));
-                assert_eq!(answer.status(), 200, "{answer:?}");
+            let mut connection = super::harness::Client::connect(port);
+            let mut answered = Vec::new();
+            for request in 0..50 {
+                let target = format!("/{client}/{request}");
+                let length = body.len();
+                connection
+                    .send(format!("{method} {target} HTTP/1.1\r\n{H}Content-Length: {length}\r\n\r\n{body}"));
+                let answer = connection.read_for(Duration::from_secs(5), Duration::from_millis(5));
+                assert!(answer.status() == 200 || method == "POST" && answer.status() == 502, "{answer:?}");
+                if method == "POST" {
+                    answered.push((target, answer.status()));
+                }
             }
+            answered
         })
     };
-    let clients: Vec<_> =
-        (0..8).map(|number| if number % 2 == 0 { work("GET", "") } else { work("POST", "x") }).collect();
-    for client in clients {
-        client.join().expect("only 200");
+    let clients: Vec<_> = (0..8).map(work).collect();
+    let posts: Vec<_> =
+        clients.into_iter().flat_map(|client| client.join().expect("no failed GET")).collect();
+    let received = upstream.received();
+    for (target, status) in &posts {
+        let arrived = received.iter().filter(|seen| seen.target() == target).count();
+        assert!(
+            arrived <= 1 && (*status == 502 || arrived == 1),
+            "{target}: {status}, arrived {arrived} times"
+        );
     }
-    let posts = upstream.received().iter().filter(|seen| seen.method() == "POST").count();
-    assert_eq!(posts, 200, "every POST arrives once");
+    let failed = posts.iter().filter(|(_, status)| *status == 502).count();
+    assert!(failed <= posts.len() / 10, "{failed} of {} POST failed", posts.len());
 }
 
 /// It reads the second request on a connection and closes without an answer: the request may have had an effect.

@@ -52,7 +52,7 @@ fn the_answer_of_an_app_that_refuses_is_passed_on() {
         (200, format!("content-length: {}\r\n\r\n{long}", long.len()), Some(long.as_str())),
     ];
     for (status, rest, body) in refusals {
-        let response = format!("HTTP/1.1 {status} Whatever\r\n{rest}");
+        let response = format!("HTTP/1.1 {status} Reason\r\n{rest}");
         let upstream = Upstream::answering(response.as_bytes());
         let proxied = Proxied::to(&upstream);
         let answer = WebSocket::open(proxied.port, HOST, "/socket", "").err().expect("a refusal");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use actix_http::Request;
 use actix_web::HttpRequest;
+use latchkey_sessions::WriteGate;
 
-use super::gate::WriteGate;
 use super::protocol_switch::NextProtocol;
 use super::traffic::{Answering, Phase, RemainingBody, Traffic};
 
@@ -43,8 +43,8 @@ impl ClientConnection {
     }
 
     /// From now on nothing is sent to the client without a permit of `gate`.
-    pub fn guard(&self, gate: impl Into<Rc<dyn WriteGate>>) {
-        self.0.gate.replace(Some(gate.into()));
+    pub fn guard(&self, gate: Rc<dyn WriteGate>) {
+        self.0.gate.replace(Some(gate));
     }
 
     /// The response is large: lets the kernel buffer more of it.

@@ -7,7 +7,6 @@
 mod chunks;
 mod client_connection;
 mod front;
-mod gate;
 mod head;
 mod protocol_switch;
 mod raw_stream;
@@ -38,7 +37,6 @@ use actix_web::rt::spawn;
 
 pub use client_connection::ClientConnection;
 pub use front::{Front, PortalOnly, Routed};
-pub use gate::WriteGate;
 pub use raw_stream::{RawStream, poll_finish};
 
 use response::{PIECE, ResponseBody};

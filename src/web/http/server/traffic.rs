@@ -6,9 +6,8 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use latchkey_sessions::Direction;
+use latchkey_sessions::{Direction, WriteGate};
 
-use super::gate::WriteGate;
 use super::protocol_switch::ProtocolSwitch;
 
 /// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.

@@ -2,7 +2,6 @@
 //! without it, each opens in a tab of its own, and the page shows what this server recorded of them.
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -13,7 +12,6 @@ use actix_web::web::Bytes;
 use askama::Template;
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use latchkey_sessions::{Direction, StreamEnd, WritePermit};
 use time::OffsetDateTime;
 
 use super::cookies::ReceivedCookies;
@@ -21,13 +19,11 @@ use super::copy::live as copy;
 use super::guarded::{CheckView, bearer_challenge};
 use super::live_view::{LineFormat, LiveView};
 use crate::db::{Fault, Refusable as _};
-use crate::lab::{
-    LineSource, OpenedStream, STREAM_LIFE, SessionGate, StreamLimit, StreamRefusal, StreamSide, Verdict,
-};
+use crate::lab::{LineSource, OpenedStream, STREAM_LIFE, StreamLimit, StreamRefusal, StreamSide, Verdict};
 use crate::web::http::assets;
 use crate::web::http::error::Error;
 use crate::web::http::request_state::RequestState;
-use crate::web::http::server::{ClientConnection, WriteGate};
+use crate::web::http::server::ClientConnection;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::session::guard::Visitor;
@@ -151,7 +147,7 @@ fn stream(ctx: &RequestContext, side: StreamSide, opened: OpenedStream) -> Resul
     let connection = ClientConnection::serve_stream(&ctx.request, UNREAD_FOR)
         .ok_or_else(|| Fault::Bug("a live connection without a client's connection".into()))?;
     if let Some(gate) = opened.gate {
-        connection.guard(Rc::new(gate) as Rc<dyn WriteGate>);
+        connection.guard(Rc::new(gate));
     }
     Ok(response.streaming(body(opened.lines, format)))
 }
@@ -193,22 +189,4 @@ fn body(lines: LineSource, format: LineFormat) -> impl Stream<Item = Result<Byte
         };
         Some((Ok(bytes), (next, lines, format)))
     })
-}
-
-impl WriteGate for SessionGate {
-    fn poll_permit(
-        &self,
-        direction: Direction,
-        cx: &Context<'_>,
-    ) -> Poll<Result<WritePermit<'_>, StreamEnd>> {
-        self.poll_permit(direction, cx)
-    }
-
-    fn register(&self, direction: Direction, cx: &Context<'_>) {
-        self.register(direction, cx);
-    }
-
-    fn end(&self) -> Option<StreamEnd> {
-        self.end()
-    }
 }

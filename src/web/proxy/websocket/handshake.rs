@@ -47,7 +47,7 @@ pub struct Handshake<'r> {
     /// The response is not for everyone.
     pub is_private: bool,
     pub client: Option<ClientConnection>,
-    pub gate: Option<StreamGate>,
+    pub gate: Option<Rc<StreamGate>>,
 }
 
 /// Other protocols than websockets are ignored (RFC 9110 §7.8): some clients offer h2c with every request.

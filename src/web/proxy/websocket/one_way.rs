@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::web::{Buf as _, Bytes};
-use latchkey_sessions::{Direction, StreamEnd};
+use latchkey_sessions::{Direction, StreamEnd, WriteGate as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::FrameScanner;

@@ -1,13 +1,14 @@
 //! An open websocket. While nothing is passed on, it keeps no buffers.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::rt::time::{Sleep, sleep, timeout};
 use actix_web::web::Bytes;
 use futures_util::future::poll_fn;
-use latchkey_sessions::{Direction, StreamEnd};
+use latchkey_sessions::{Direction, StreamEnd, WriteGate as _};
 use tokio::io::AsyncWrite;
 
 use super::close::CloseReason;
@@ -22,7 +23,7 @@ use crate::web::streams::StreamGate;
 pub struct Tunnel {
     client: RawStream,
     upstream: UpstreamStream,
-    gate: Option<StreamGate>,
+    gate: Option<Rc<StreamGate>>,
     down: OneWay,
     up: OneWay,
     /// The code of the Close frame when access ends.
@@ -38,7 +39,7 @@ pub struct TunnelParts {
     pub upstream: UpstreamStream,
     /// Bytes that the upstream sent with its response.
     pub received: Bytes,
-    pub gate: Option<StreamGate>,
+    pub gate: Option<Rc<StreamGate>>,
     pub counted: (Counted, UpstreamSlot),
 }
 
@@ -80,7 +81,7 @@ impl Tunnel {
 
     fn poll_run(&mut self, cx: &mut Context<'_>) -> Poll<TunnelEnd> {
         // An idle tunnel asks too, so that it is woken when access ends.
-        let gate = self.gate.as_ref();
+        let gate = self.gate.as_deref();
         match gate.map(|gate| gate.poll_permit(Direction::Down, cx)) {
             None => {}
             Some(Poll::Ready(Ok(permit))) => drop(permit),

@@ -8,6 +8,7 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
+use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::{join, join_all};
 use latchkey_db::notifications;
@@ -206,15 +207,7 @@ async fn a_deleted_key_is_announced_as_its_principal_and_an_opened_or_touched_on
     a.sessions.find_scoped(wiki.reveal(), WIKI, Use::Counts).await.unwrap().unwrap();
     assert!(a.sessions.flush_touches().await.unwrap() > 0);
     db.execute("DELETE FROM session_keys");
-    db.execute("SELECT pg_notify('latchkey', 'end of the test')");
-    let mut heard = Vec::new();
-    notifications::wait(&mut listening, Duration::from_secs(10), |payload| {
-        heard.push(payload.to_owned());
-        payload == "end of the test"
-    })
-    .unwrap();
-    heard.retain(|payload| !payload.contains(' ') || payload.starts_with("end"));
-    assert_eq!(heard, [ada.to_string(), "end of the test".into()]);
+    assert_eq!(principals_heard(&db, &mut listening), [ada.to_string(), "end of the test".into()]);
 }
 
 #[actix_web::test]
@@ -237,15 +230,7 @@ async fn the_end_of_a_scope_is_announced_for_those_who_had_a_key_of_it() {
     assert_eq!(ended, 1);
     assert!(!b.enters(&wiki, WIKI).await && b.enters(&mail, grace.0).await);
     assert_eq!(gate.queries(), asked, "what was cached of others is still there");
-    db.execute("SELECT pg_notify('latchkey', 'end of the test')");
-    let mut heard = Vec::new();
-    notifications::wait(&mut listening, Duration::from_secs(10), |payload| {
-        heard.push(payload.to_owned());
-        payload == "end of the test"
-    })
-    .unwrap();
-    heard.retain(|payload| !payload.contains(' '));
-    assert_eq!(heard, [ada.to_string()]);
+    assert_eq!(principals_heard(&db, &mut listening), [ada.to_string(), "end of the test".into()]);
 }
 
 /// A race: a lookup reads the key, the key is ended, the ending is answered, and only then does the lookup cache it.
@@ -346,7 +331,7 @@ static INTERRUPTIONS: LazyLock<Mutex<HashMap<Principal, (KeyHash, Interruption)>
     LazyLock::new(Mutex::default);
 
 impl Owner for Interrupted {
-    fn load(conn: &mut diesel::PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Self>>, Fault> {
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<Self>>, Fault> {
         let found = INTERRUPTIONS.lock().unwrap();
         for (_, interrupt) in found.values().filter(|(key, _)| keys.contains(key)) {
             interrupt();
@@ -386,4 +371,18 @@ async fn a_session_that_is_rotated_between_the_two_queries_is_still_found_by_its
     let end = move || change("UPDATE sessions SET revoked_at = now()");
     INTERRUPTIONS.lock().unwrap().insert(ada, (own.hash(), Box::new(end)));
     assert!(store.find_scoped(wiki.reveal(), WIKI, Use::Background).await.unwrap().is_none());
+}
+
+/// The principals that were announced until now, and the word behind them.
+fn principals_heard(db: &TestDb, listening: &mut PgConnection) -> Vec<String> {
+    db.execute("SELECT pg_notify('latchkey', 'end of the test')");
+    let mut heard = Vec::new();
+    notifications::wait(listening, Duration::from_secs(10), |payload| {
+        heard.push(payload.to_owned());
+        payload == "end of the test"
+    })
+    .unwrap();
+    // Words of the protocol have a number behind them.
+    heard.retain(|payload| !payload.contains(' ') || payload.starts_with("end"));
+    heard
 }
