@@ -18,6 +18,7 @@ use crate::passwords::Passwords;
 use crate::recovery::Recovery;
 use crate::registration::Registration;
 use crate::throttle::Throttle;
+use crate::tokens::Tokens;
 use crate::users::{Administration, Users};
 use latchkey_sessions::{Policy, Store};
 
@@ -39,6 +40,7 @@ pub struct Accounts {
     pub admin: Administration,
     pub maintenance: Maintenance,
     pub apps: Apps,
+    pub tokens: Tokens,
 }
 
 impl Accounts {
@@ -66,6 +68,7 @@ impl Accounts {
         let admin = Administration::new(&login);
         let groups = Groups::new(&sessions);
         let apps = Apps::new(&sessions, mailer.origin(), settings);
+        let tokens = Tokens::new(&sessions);
         let maintenance = Maintenance::new(&users, &login, settings);
         Ok(Self {
             db,
@@ -83,6 +86,7 @@ impl Accounts {
             admin,
             maintenance,
             apps,
+            tokens,
         })
     }
 

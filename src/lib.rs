@@ -5,11 +5,11 @@
 //!
 //! ```text
 //! secret ← config ← db ← mail ← identity ← passwords ← audit ← throttle ← notices ← factors ← cleanup ← login
-//!   ← recovery ← registration ← groups ← users ← maintenance ← apps ← lab ← web ← cli
+//!   ← recovery ← registration ← groups ← users ← maintenance ← apps ← tokens ← lab ← web ← cli
 //! ```
 //!
 //! `docs/architecture.md` says what each one does. [`accounts`] composes the services from [`passwords`] to
-//! [`apps`]; [`device`] and [`unicode`] import nothing. [`latchkey_sessions`] can be used without the rest.
+//! [`tokens`]; [`device`] and [`unicode`] import nothing. [`latchkey_sessions`] can be used without the rest.
 
 pub mod accounts;
 pub mod apps;
@@ -32,6 +32,7 @@ pub mod recovery;
 pub mod registration;
 pub mod secret;
 pub mod throttle;
+pub mod tokens;
 pub mod unicode;
 pub mod users;
 pub mod web;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 /// In order: each room may import those before it.
-const ROOMS: [&str; 24] = [
+const ROOMS: [&str; 25] = [
     "secret",
     "device",
     "unicode",
@@ -26,6 +26,7 @@ const ROOMS: [&str; 24] = [
     "maintenance",
     "groups",
     "apps",
+    "tokens",
     "accounts",
     "lab",
     "web",

@@ -6,7 +6,7 @@ use std::fs;
 
 /// The rooms of the domain. Below them, settings, database and mail tell operators in the log what is wrong; `cleanup` has
 /// the table of `docs/security.md`, and the lab its own errors.
-const ROOMS: [&str; 15] = [
+const ROOMS: [&str; 16] = [
     "accounts",
     "apps",
     "audit",
@@ -20,6 +20,7 @@ const ROOMS: [&str; 15] = [
     "recovery",
     "registration",
     "throttle",
+    "tokens",
     "unicode",
     "users",
 ];

@@ -69,6 +69,11 @@ impl KeyHash {
         Self(sha256(principal.0.as_bytes()))
     }
 
+    /// The hash of another secret of the application, which has full entropy as well.
+    pub fn of_secret(secret: &str) -> Self {
+        Self(sha256(secret.as_bytes()))
+    }
+
     /// The hash of the key in a cookie, or `None` if `raw` cannot be a key.
     pub(super) fn of(raw: &str) -> Option<Self> {
         is_well_formed(raw).then(|| Self(sha256(raw.as_bytes())))

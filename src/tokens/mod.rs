@@ -1,0 +1,15 @@
+//! Personal access tokens: what programs present instead of a session, at the API or at one app.
+
+mod ids;
+mod live_token;
+mod scopes;
+mod service;
+mod token;
+mod token_text;
+
+pub use ids::TokenId;
+pub use live_token::{CachedToken, LiveToken};
+pub use scopes::{ApiScope, ApiScopeSet, RequestedScopes, ScopesRefusal, TokenScopes};
+pub use service::Tokens;
+pub use token::{CreatedToken, NewToken, TokenRecord, TokenRefusal};
+pub use token_text::TokenText;

@@ -1,0 +1,62 @@
+//! Tokens as they are made and listed.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::identity::{InvalidName, UserId};
+use crate::tokens::{ApiScope, RequestedScopes, TokenId, TokenText};
+use latchkey_sessions::Handle;
+
+/// A token that a user or the operator wants.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    pub user: UserId,
+    pub name: String,
+    pub scopes: RequestedScopes,
+    pub lifetime: Duration,
+    /// The session in which the user makes it; `None`: the operator.
+    pub made_by: Option<Handle>,
+}
+
+/// A token that was made. This is the only time that its text is known.
+pub struct CreatedToken {
+    pub record: TokenRecord,
+    pub text: TokenText,
+}
+
+/// A token in a list, never with its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRecord {
+    pub id: TokenId,
+    pub user: UserId,
+    /// The user's address.
+    pub email: String,
+    pub name: String,
+    pub scopes: RequestedScopes,
+    /// The session that made it; `None`: the operator.
+    pub made_by: Option<Handle>,
+    pub created_at: OffsetDateTime,
+    pub expires_at: OffsetDateTime,
+    /// As exact as the sessions' `touch_every`.
+    pub last_used_at: Option<OffsetDateTime>,
+}
+
+/// Why a token was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenRefusal {
+    Name(InvalidName),
+    /// The user's role does not suffice for this scope.
+    RoleTooLow(ApiScope),
+    NoSuchApp(String),
+    LifetimeTooLong {
+        max: Duration,
+    },
+    /// The lifetime is zero.
+    LifetimeTooShort,
+    TooMany {
+        max: i64,
+    },
+    /// The user does not exist, is not confirmed yet, or is disabled.
+    NoSuchUser,
+}
