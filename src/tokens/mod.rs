@@ -1,7 +1,10 @@
 //! Personal access tokens: what programs present instead of a session, at the API or at one app.
 
+mod create;
 mod ids;
 mod live_token;
+mod queries;
+mod revoke;
 mod scopes;
 mod service;
 mod token;
