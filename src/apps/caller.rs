@@ -1,5 +1,7 @@
 //! The user who sent a request, as `decide` needs them.
 
+use crate::apps::app::App;
+use crate::apps::rule::{Access, AccessList};
 use crate::db::time::Moment;
 use crate::identity::{
     EnrolledFactors, GroupName, LiveUser, LoginMethod, Role, User, UserId, UserSession as _,
@@ -46,5 +48,20 @@ impl<'a> Caller<'a> {
             method: LoginMethod::parse(&live.record.login.factor),
             ..Self::with(live.user_id(), &live.owner, proved_at)
         }
+    }
+
+    pub(super) fn is_on(&self, list: &AccessList) -> bool {
+        list.role.is_some_and(|role| self.role >= role)
+            || list.users.contains(&self.user)
+            || list.groups.iter().any(|group| self.groups.contains(group))
+    }
+
+    /// Whether a rule of the app accepts this user's tokens, perhaps for some requests only.
+    pub fn may_use_tokens_at(&self, app: &App) -> bool {
+        let may_enter = |access: &Access| match access {
+            Access::Open | Access::SignedIn => true,
+            Access::Listed(list) => self.is_on(list),
+        };
+        app.enabled && app.rules.iter().any(|rule| rule.tokens && may_enter(&rule.access))
     }
 }

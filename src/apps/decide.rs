@@ -139,14 +139,8 @@ fn by_rule(rule: &Rule, caller: Option<&Caller<'_>>, now: Moment) -> Answer {
     match &rule.access {
         Access::Open => return Answer::Pass { identity: true, open: true },
         Access::SignedIn => {}
-        Access::Listed(list) => {
-            let is_listed = list.role.is_some_and(|role| caller.role >= role)
-                || list.users.contains(&caller.user)
-                || list.groups.iter().any(|group| caller.groups.contains(group));
-            if !is_listed {
-                return Answer::NotAllowed(NotAllowed::NotListed);
-            }
-        }
+        Access::Listed(list) if !caller.is_on(list) => return Answer::NotAllowed(NotAllowed::NotListed),
+        Access::Listed(_) => {}
     }
     if !has_factor(caller.method, rule.factor) {
         let passkey = rule.factor == RequiredFactor::Passkey;

@@ -357,7 +357,7 @@ pub struct TokenLimits;
 
 impl TokenLimits {
     /// One for each program of a user, and few enough to read on one page.
-    pub const PER_USER: i64 = 50;
+    pub const PER_USER: usize = 50;
     /// A forgotten token ends within a year.
     pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
     /// If the operator names no other: a month, so that a token that is made for a test does not stay.

@@ -55,8 +55,12 @@ impl Tokens {
             return refuse(TokenRefusal::NoSuchUser);
         };
         let scopes = granted(conn, token)?;
-        if queries::count_of(conn, user)? >= TokenLimits::PER_USER {
+        let names = queries::names_of(conn, user)?;
+        if names.len() >= TokenLimits::PER_USER {
             return refuse(TokenRefusal::TooMany { max: TokenLimits::PER_USER });
+        }
+        if names.iter().any(|taken| taken == name.as_str()) {
+            return refuse(TokenRefusal::NameTaken);
         }
         let inserted = InsertedToken {
             user,

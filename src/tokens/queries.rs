@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::dsl::{count_star, now};
+use diesel::dsl::now;
 use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -112,7 +112,7 @@ pub(super) fn insert(conn: &mut PgConnection, token: &InsertedToken<'_>) -> Resu
             tokens::scopes.eq(scopes),
             tokens::app.eq(app),
             tokens::made_by.eq(token.made_by.map(|session| session.0)),
-            tokens::expires_at.eq(clock::after(token.lifetime)),
+            tokens::expires_at.eq(clock::now() + clock::interval(token.lifetime)),
         ))
         .execute(conn)?;
     Ok(TokenId(id))
@@ -168,10 +168,10 @@ fn record((row, email, slug): RecordColumns) -> Result<TokenRecord, Fault> {
     })
 }
 
-/// How many tokens of a user have not expired.
-pub(super) fn count_of(conn: &mut PgConnection, user: UserId) -> Result<i64, Fault> {
+/// The names of a user's tokens that have not expired.
+pub(super) fn names_of(conn: &mut PgConnection, user: UserId) -> Result<Vec<String>, Fault> {
     let live = tokens::table.filter(tokens::user_id.eq(user.0)).filter(tokens::expires_at.gt(now));
-    Ok(live.select(count_star()).first(conn)?)
+    Ok(live.select(tokens::name).load(conn)?)
 }
 
 /// `false`: another transaction deleted it first.

@@ -55,6 +55,8 @@ impl TokenRecord {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenRefusal {
     Name(InvalidName),
+    /// Another token of the user has this name.
+    NameTaken,
     /// The user's role does not suffice for this scope.
     RoleTooLow(ApiScope),
     NoSuchApp(String),
@@ -64,7 +66,7 @@ pub enum TokenRefusal {
     /// The lifetime is zero.
     LifetimeTooShort,
     TooMany {
-        max: i64,
+        max: usize,
     },
     /// The user does not exist or is disabled, or the session that makes the token has ended.
     NoSuchUser,
