@@ -1,7 +1,9 @@
 //! Personal access tokens: what programs present instead of a session, at the API or at one app.
 
+mod authenticate;
 mod ids;
 mod live_token;
+mod recent_guesses;
 mod scopes;
 mod service;
 mod token;

@@ -1,7 +1,11 @@
 //! The state that the operations on tokens share.
 
+use std::sync::Arc;
+
 use crate::db::{Db, Failed, Fault};
 use crate::identity::{Client, User, UserId};
+use crate::throttle::Throttle;
+use crate::tokens::recent_guesses::RecentGuesses;
 use crate::tokens::{CreatedToken, LiveToken, NewToken, TokenId, TokenRecord, TokenRefusal};
 use latchkey_sessions::{Store, Use};
 
@@ -10,11 +14,18 @@ use latchkey_sessions::{Store, Use};
 pub struct Tokens {
     pub(super) db: Db,
     pub(super) sessions: Store<User>,
+    pub(super) throttle: Arc<Throttle>,
+    pub(super) guesses: Arc<RecentGuesses>,
 }
 
 impl Tokens {
-    pub(crate) fn new(sessions: &Store<User>) -> Self {
-        Self { db: sessions.db().clone(), sessions: sessions.clone() }
+    pub(crate) fn new(sessions: &Store<User>, throttle: &Arc<Throttle>) -> Self {
+        Self {
+            db: sessions.db().clone(),
+            sessions: sessions.clone(),
+            throttle: throttle.clone(),
+            guesses: Arc::default(),
+        }
     }
 
     /// The live token with the text `raw`: from memory while the lease holds, otherwise from the database. `None`: the
