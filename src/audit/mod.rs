@@ -9,7 +9,7 @@ mod record;
 mod service;
 
 pub use chain::{BrokenChain, ChainHead, Damage, ErasedUser, IntactChain, InvalidChainHead};
-pub use detail::{AppChange, DetailReason, EndedOf, EventDetail, FieldChange};
+pub use detail::{AppChange, DetailReason, EndedOf, EventDetail, FieldChange, TokenDetail};
 pub(crate) use events::NewEvent;
 pub use events::{Actor, AuditAction, Event, ValueChange};
 pub use service::Audit;

@@ -351,3 +351,15 @@ impl AppBounds {
     /// Concurrent requests of one app: more than a process has file descriptors.
     pub const IN_FLIGHT: u32 = 100_000;
 }
+
+/// The limits of personal access tokens.
+pub struct TokenLimits;
+
+impl TokenLimits {
+    /// One for each program of a user, and few enough to read on one page.
+    pub const PER_USER: i64 = 50;
+    /// A forgotten token ends within a year.
+    pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+    /// If the operator names no other: a month, so that a token that is made for a test does not stay.
+    pub const USUAL: Duration = Duration::from_secs(30 * 86_400);
+}
