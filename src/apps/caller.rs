@@ -7,17 +7,27 @@ use crate::identity::{
     EnrolledFactors, GroupName, LiveUser, LoginMethod, Role, User, UserId, UserSession as _,
 };
 
-/// The user of a live session.
+/// What a caller has authenticated with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallerKind {
+    /// An app key of a session.
+    Session,
+    /// A personal access token for the app.
+    Token,
+}
+
+/// The user of a live session, or of a live access token.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
+    pub kind: CallerKind,
     pub user: UserId,
     pub email: &'a str,
     pub name: &'a str,
     pub role: Role,
     pub groups: &'a [GroupName],
-    /// How the user logged in; `None`: with a method that this version does not know.
+    /// How the user logged in; `None`: with a method that this version does not know, or not at all.
     pub method: Option<LoginMethod>,
-    /// When the user last proved their identity, according to the app key.
+    /// When the user last proved their identity, according to the app key. A token never does.
     pub proved_at: Moment,
     /// What the user could log in with.
     pub enrolled: EnrolledFactors,
@@ -29,8 +39,14 @@ impl<'a> Caller<'a> {
         Self { method: Some(method), ..Self::with(id, user, proved_at) }
     }
 
+    /// The user of an access token for the app.
+    pub fn with_token(id: UserId, user: &'a User) -> Self {
+        Self { kind: CallerKind::Token, ..Self::with(id, user, Moment(i64::MIN)) }
+    }
+
     fn with(id: UserId, user: &'a User, proved_at: Moment) -> Self {
         Self {
+            kind: CallerKind::Session,
             user: id,
             email: user.email(),
             name: user.name(),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::db::{Db, Fault};
 use crate::identity::{User, UserId};
 use crate::notices::Notices;
+use crate::throttle::Throttle;
 use crate::tokens::queries::{self, Listed};
+use crate::tokens::recent_guesses::RecentGuesses;
 use crate::tokens::{CachedToken, LiveToken, TokenRecord, TokenText};
 use latchkey_sessions::{LeasedCache, Store, Use};
 
@@ -15,16 +17,20 @@ pub struct Tokens {
     pub(super) db: Db,
     pub(super) sessions: Store<User>,
     pub(super) notices: Arc<Notices>,
+    pub(super) throttle: Arc<Throttle>,
+    pub(super) guesses: Arc<RecentGuesses>,
     cache: LeasedCache<CachedToken, User>,
 }
 
 impl Tokens {
-    pub(crate) fn new(sessions: &Store<User>, notices: &Arc<Notices>) -> Self {
+    pub(crate) fn new(sessions: &Store<User>, notices: &Arc<Notices>, throttle: &Arc<Throttle>) -> Self {
         Self {
             db: sessions.db().clone(),
             cache: sessions.leased_cache(sessions.policy().cached),
             sessions: sessions.clone(),
             notices: notices.clone(),
+            throttle: throttle.clone(),
+            guesses: Arc::default(),
         }
     }
 
