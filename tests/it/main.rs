@@ -80,6 +80,7 @@ mod streams;
 mod supply;
 mod support;
 mod throttle;
+mod tokens;
 mod totp;
 mod typed_text;
 mod unfinished_login;

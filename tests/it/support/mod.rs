@@ -13,4 +13,5 @@ pub mod generated;
 pub mod parts;
 pub mod process;
 pub mod subjects;
+pub mod tokens;
 pub mod upstream;
