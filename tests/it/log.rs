@@ -201,7 +201,8 @@ async fn a_program_opens_an_app() -> (Heard, String) {
     let basic = BASE64.encode(format!("{}:{text}", ada.email).as_bytes());
     let origin = running.origin.replace("//localhost", "//wiki.localhost");
     let send = |line: &str, value: &str| {
-        let client = RawClient::send(&origin, &running.browser(), line, &format!("authorization: {value}\r\n"));
+        let client =
+            RawClient::send(&origin, &running.browser(), line, &format!("authorization: {value}\r\n"));
         client.reading()
     };
     for value in [format!("Token {text}"), format!("Bearer {}", &text[..45]), format!("Bearer {text}x")] {
