@@ -173,7 +173,7 @@ impl Scene {
         thief.get("/admin/invitations").await.is(200);
         thief.post("/admin/invitations", &[("email", ACCOMPLICE)]).await.redirects_to("/admin/invitations");
         let invitation = link_to(&app, ACCOMPLICE, "/register").await;
-        let token = make_token(&mut thief, "Off-boarding", &[("me", "1"), ("users:write", "1")]).await;
+        let token = make_token(&mut thief, "Off-boarding", &[("me", "1"), ("users_write", "1")]).await;
 
         let mut waiting = app.browser();
         waiting.log_in(address, owner.password).await.redirects_to("/login/second-factor");
