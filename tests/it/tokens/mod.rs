@@ -7,3 +7,4 @@ mod forms;
 mod lookups;
 mod records;
 mod roles;
+mod upgrade;
