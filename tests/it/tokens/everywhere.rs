@@ -1,5 +1,6 @@
 //! A revoked token works on no instance once the revocation is answered, however it is revoked.
 
+use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
 use latchkey::identity::{Client, GroupName, Role, UserId};
 use latchkey::tokens::ApiScope;
@@ -131,9 +132,12 @@ async fn an_instance_that_lost_its_lease_accepts_no_revoked_token() {
     let created = app.token(&ada, &["me"]).await;
     let text = created.text.reveal();
     assert!(app.accepts(text).await);
+    // The listener cannot register again while the table is locked.
+    let mut locking = app.db.connect();
+    locking.batch_execute("BEGIN; LOCK TABLE listeners IN SHARE MODE").expect("a lock");
     app.db.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
-         AND query LIKE '%listeners%' AND pid <> pg_backend_pid()",
+         AND pid <> pg_backend_pid() AND query NOT LIKE 'BEGIN; LOCK%'",
     );
     eventually("a lost lease", async || (!app.accounts.sessions().has_lease()).then_some(())).await;
     app.db.execute("DELETE FROM tokens");
