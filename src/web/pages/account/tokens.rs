@@ -131,7 +131,9 @@ impl NewTokenForm {
         let app = Some(self.opens.as_str()).filter(|opens| !opens.is_empty() && *opens != API);
         let app = app.map(|slug| format!("app:{slug}"));
         let checked = ApiScope::ALL.into_iter().filter(|scope| self.is_checked(*scope));
-        RequestedScopes::parse(checked.map(ApiScope::as_str).chain(app.as_deref()))
+        let mut texts: Vec<&str> = checked.map(ApiScope::as_str).collect();
+        texts.extend(app.as_deref());
+        RequestedScopes::parse(texts)
     }
 
     fn lifetime(&self) -> Option<Span> {
