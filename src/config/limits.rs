@@ -351,3 +351,13 @@ impl AppBounds {
     /// Concurrent requests of one app: more than a process has file descriptors.
     pub const IN_FLIGHT: u32 = 100_000;
 }
+
+/// Bounds of the API.
+pub struct ApiLimits;
+
+impl ApiLimits {
+    /// Items on a page of a list, if the request does not say: a screen of a terminal.
+    pub const PAGE: usize = 50;
+    /// The most items on a page. Longer pages make few programs faster and hold a connection longer.
+    pub const LONGEST_PAGE: usize = 200;
+}
