@@ -68,7 +68,7 @@ impl Accounts {
         let admin = Administration::new(&login);
         let groups = Groups::new(&sessions);
         let apps = Apps::new(&sessions, mailer.origin(), settings);
-        let tokens = Tokens::new(&sessions);
+        let tokens = Tokens::new(&sessions, &notices, &throttle);
         let maintenance = Maintenance::new(&users, &login, settings);
         Ok(Self {
             db,

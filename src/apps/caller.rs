@@ -1,21 +1,33 @@
 //! The user who sent a request, as `decide` needs them.
 
+use crate::apps::app::App;
+use crate::apps::rule::{Access, AccessList};
 use crate::db::time::Moment;
 use crate::identity::{
     EnrolledFactors, GroupName, LiveUser, LoginMethod, Role, User, UserId, UserSession as _,
 };
 
-/// The user of a live session.
+/// What a caller has authenticated with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallerKind {
+    /// An app key of a session.
+    Session,
+    /// A personal access token for the app.
+    Token,
+}
+
+/// The user of a live session, or of a live access token.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
+    pub kind: CallerKind,
     pub user: UserId,
     pub email: &'a str,
     pub name: &'a str,
     pub role: Role,
     pub groups: &'a [GroupName],
-    /// How the user logged in; `None`: with a method that this version does not know.
+    /// How the user logged in; `None`: with a method that this version does not know, or not at all.
     pub method: Option<LoginMethod>,
-    /// When the user last proved their identity, according to the app key.
+    /// When the user last proved their identity, according to the app key. A token never does.
     pub proved_at: Moment,
     /// What the user could log in with.
     pub enrolled: EnrolledFactors,
@@ -27,8 +39,14 @@ impl<'a> Caller<'a> {
         Self { method: Some(method), ..Self::with(id, user, proved_at) }
     }
 
+    /// The user of an access token for the app.
+    pub fn with_token(id: UserId, user: &'a User) -> Self {
+        Self { kind: CallerKind::Token, ..Self::with(id, user, Moment(i64::MIN)) }
+    }
+
     fn with(id: UserId, user: &'a User, proved_at: Moment) -> Self {
         Self {
+            kind: CallerKind::Session,
             user: id,
             email: user.email(),
             name: user.name(),
@@ -46,5 +64,20 @@ impl<'a> Caller<'a> {
             method: LoginMethod::parse(&live.record.login.factor),
             ..Self::with(live.user_id(), &live.owner, proved_at)
         }
+    }
+
+    pub(super) fn is_on(&self, list: &AccessList) -> bool {
+        list.role.is_some_and(|role| self.role >= role)
+            || list.users.contains(&self.user)
+            || list.groups.iter().any(|group| self.groups.contains(group))
+    }
+
+    /// Whether a rule of the app accepts this user's tokens, perhaps for some requests only.
+    pub fn may_use_tokens_at(&self, app: &App) -> bool {
+        let may_enter = |access: &Access| match access {
+            Access::Open | Access::SignedIn => true,
+            Access::Listed(list) => self.is_on(list),
+        };
+        app.enabled && app.rules.iter().any(|rule| rule.tokens && may_enter(&rule.access))
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::apps::answer::{Answer, NotAllowed, RuleMismatch, Trace, UnknownAddress};
 use crate::apps::app::App;
-use crate::apps::caller::Caller;
+use crate::apps::caller::{Caller, CallerKind};
 use crate::apps::choices::RequiredFactor;
 use crate::apps::path::{canonical, folded};
 use crate::apps::request::{AccessRequest, RequestKind, is_safe};
@@ -12,7 +12,7 @@ use crate::apps::rule::{Access, PathMatch, Rule};
 use crate::db::time::Moment;
 use crate::identity::LoginMethod;
 
-/// The answer to `request`, sent by `caller` (`None`: without a live session) at `now`. The first rule that matches the
+/// The answer to `request`, sent by `caller` (`None`: without a live session or token) at `now`. The first rule that matches the
 /// request decides; if none matches, the request is refused.
 pub fn decide(
     app: &App,
@@ -130,6 +130,8 @@ fn applies(
 
 /// The answer of the rule that decides.
 fn by_rule(rule: &Rule, caller: Option<&Caller<'_>>, now: Moment) -> Answer {
+    // A token that the rule does not accept opens no more than a visitor can.
+    let caller = caller.filter(|caller| caller.kind == CallerKind::Session || rule.accepts_tokens());
     let Some(caller) = caller else {
         return match rule.access {
             Access::Open => Answer::Pass { identity: false, open: true },
@@ -139,14 +141,8 @@ fn by_rule(rule: &Rule, caller: Option<&Caller<'_>>, now: Moment) -> Answer {
     match &rule.access {
         Access::Open => return Answer::Pass { identity: true, open: true },
         Access::SignedIn => {}
-        Access::Listed(list) => {
-            let is_listed = list.role.is_some_and(|role| caller.role >= role)
-                || list.users.contains(&caller.user)
-                || list.groups.iter().any(|group| caller.groups.contains(group));
-            if !is_listed {
-                return Answer::NotAllowed(NotAllowed::NotListed);
-            }
-        }
+        Access::Listed(list) if !caller.is_on(list) => return Answer::NotAllowed(NotAllowed::NotListed),
+        Access::Listed(_) => {}
     }
     if !has_factor(caller.method, rule.factor) {
         let passkey = rule.factor == RequiredFactor::Passkey;

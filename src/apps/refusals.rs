@@ -6,25 +6,32 @@ use actix_web::rt;
 use crate::apps::app::App;
 use crate::apps::service::Apps;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
-use crate::identity::{Client, LiveUser, UserSession as _};
+use crate::db::time::Moment;
+use crate::identity::{Client, UserId};
+use latchkey_sessions::Handle;
 
 impl Apps {
-    /// Records that `live` was refused, unless it was recorded within the last hour by this instance.
-    pub fn record_refusal(&self, app: &App, live: &LiveUser, client: &Client) {
-        let user = live.user_id();
-        if !self.refusals.begin(user, app.id, live.moment()) {
+    /// Records that a user was refused, unless it was recorded within the last hour by this instance.
+    ///
+    /// * `session`: `None` if the user has sent an access token.
+    pub fn record_refusal(
+        &self,
+        app: &App,
+        user: UserId,
+        session: Option<Handle>,
+        now: Moment,
+        client: &Client,
+    ) {
+        if !self.refusals.begin(user, app.id, now) {
             return;
         }
-        let (apps, slug, session, client) =
-            (self.clone(), app.slug.clone(), live.record.handle, client.clone());
+        let (apps, slug, client) = (self.clone(), app.slug.clone(), client.clone());
         rt::spawn(async move {
             let written = apps
                 .db
                 .write(move |conn| {
-                    NewEvent::by_owner(AuditAction::AppRefused, user, &client)
-                        .session(session)
-                        .data(&EventDetail::app(slug.as_str()))
-                        .write(conn)
+                    let event = NewEvent::by_owner(AuditAction::AppRefused, user, &client);
+                    NewEvent { session, ..event }.data(&EventDetail::app(slug.as_str())).write(conn)
                 })
                 .await;
             apps.refusals.end();

@@ -17,7 +17,7 @@ pub struct Rule {
     pub factor: RequiredFactor,
     /// How old the last proof of identity may be.
     pub fresh: Option<Duration>,
-    /// Whether a personal access token may be used.
+    /// Whether a personal access token may be used: see [`Rule::accepts_tokens`].
     pub tokens: bool,
     pub note: String,
 }
@@ -97,6 +97,12 @@ impl Rule {
             tokens: false,
             note: String::new(),
         }
+    }
+
+    /// Whether an access token counts as its user. A token is no second factor and no recent proof of identity, so a rule
+    /// that asks for one of them accepts none.
+    pub fn accepts_tokens(&self) -> bool {
+        self.tokens && self.factor == RequiredFactor::Any && self.fresh.is_none()
     }
 }
 

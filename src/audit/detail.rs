@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// The detail of an event. Each variant has a key that no other has. The keys are stored and never change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,9 +42,22 @@ pub enum EventDetail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<FieldChange>,
     },
+    /// About one personal access token, never with its text.
+    Token(TokenDetail),
     Reason {
         reason: DetailReason,
     },
+}
+
+/// A personal access token in an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenDetail {
+    /// Its name.
+    pub token: String,
+    pub token_id: Uuid,
+    pub scopes: Vec<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires: OffsetDateTime,
 }
 
 /// What changed about one app: each field with its value before and after, as in a file of apps.
@@ -159,6 +174,15 @@ mod tests {
             (EventDetail::RecoveryCodes { codes_left: 9 }, r#"{"codes_left":9}"#),
             (EventDetail::app("wiki"), r#"{"app":"wiki"}"#),
             (EventDetail::reason(DetailReason::CodeReused), r#"{"reason":"code-reused"}"#),
+            (
+                EventDetail::Token(TokenDetail {
+                    token: "Backup".to_owned(),
+                    token_id: Uuid::nil(),
+                    scopes: vec!["me".to_owned()],
+                    expires: OffsetDateTime::UNIX_EPOCH,
+                }),
+                r#"{"token":"Backup","token_id":"00000000-0000-0000-0000-000000000000","scopes":["me"],"expires":"1970-01-01T00:00:00Z"}"#,
+            ),
         ] {
             assert_eq!(detail.json(), json);
             assert_eq!(EventDetail::read(json), Some(detail));

@@ -105,6 +105,9 @@ actions! {
     GroupRemoved = "group.removed",
     GroupJoined = "group.joined",
     GroupLeft = "group.left",
+    TokenCreated = "token.created",
+    /// By the owner, an administrator, the operator, or a clean-up.
+    TokenRevoked = "token.revoked",
 }
 
 impl AuditAction {

@@ -10,7 +10,7 @@ mod service;
 mod trail;
 
 pub use chain::{BrokenChain, ChainHead, Damage, ErasedUser, IntactChain, InvalidChainHead};
-pub use detail::{AppChange, DetailReason, EndedOf, EventDetail, FieldChange};
+pub use detail::{AppChange, DetailReason, EndedOf, EventDetail, FieldChange, TokenDetail};
 pub(crate) use events::NewEvent;
 pub use events::{Actor, AuditAction, Event, ValueChange};
 pub use service::Audit;

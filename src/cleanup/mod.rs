@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use std::sync::Arc;
 
-use crate::audit::{AuditAction, NewEvent};
+use crate::audit::{AuditAction, EventDetail, NewEvent, TokenDetail};
 use crate::cleanup::queries::RequestedBy;
 use crate::db::time::Moment;
 use crate::db::{Db, Fault};
@@ -174,6 +174,14 @@ impl Cleaner {
             Artifact::AppKeyOfOtherSession => {
                 self.sessions.end_scoped_keys_of_principal(tx, user.principal()).map(drop)
             }
+            Artifact::Token => {
+                let revoked = queries::delete_tokens_of_ended_sessions(tx, user)?;
+                self.write_revoked_tokens(tx, request, revoked)
+            }
+            Artifact::OlderToken => {
+                let revoked = queries::delete_tokens_of(tx, user)?;
+                self.write_revoked_tokens(tx, request, revoked)
+            }
             Artifact::KnownDevice => match (request.kind.session_scope(), request.session) {
                 (SessionScope::One, Some(session)) => {
                     queries::forget_device_of_session(tx, user, session, request.browser.as_ref())
@@ -222,6 +230,22 @@ impl Cleaner {
         }
     }
 
+    fn write_revoked_tokens(
+        &self,
+        tx: &mut SessionTx<'_>,
+        request: &CleanupRequest<'_>,
+        revoked: Vec<TokenDetail>,
+    ) -> Result<(), Fault> {
+        // The tokens were cached like the sessions.
+        tx.invalidates();
+        for token in revoked {
+            NewEvent::by_admin(AuditAction::TokenRevoked, request.actor, request.user, request.client)
+                .data(&EventDetail::Token(token))
+                .write(tx)?;
+        }
+        Ok(())
+    }
+
     fn cancel_email_changes(
         &self,
         tx: &mut SessionTx<'_>,
@@ -251,13 +275,15 @@ impl Cleaner {
             loop {
                 let artifact = *artifact;
                 let deleted = self
-                    .db
-                    .write(move |conn| match artifact {
-                        Artifact::KnownDevice => queries::forget_known_devices_of_all(conn, until, BATCH),
-                        Artifact::PendingLogin => queries::delete_pending_logins_of_all(conn, until, BATCH),
-                        Artifact::PendingEmailChange => {
-                            queries::cancel_email_changes_of_all(conn, until, BATCH)
+                    .sessions
+                    .write(move |tx| match artifact {
+                        Artifact::OlderToken => {
+                            tx.invalidates();
+                            queries::delete_tokens_of_all(tx, until, BATCH)
                         }
+                        Artifact::KnownDevice => queries::forget_known_devices_of_all(tx, until, BATCH),
+                        Artifact::PendingLogin => queries::delete_pending_logins_of_all(tx, until, BATCH),
+                        Artifact::PendingEmailChange => queries::cancel_email_changes_of_all(tx, until, BATCH),
                         _ => Ok(0),
                     })
                     .await?;

@@ -34,6 +34,10 @@ pub enum Artifact {
     AppKey,
     /// The same for another session, including the one that requested the clean-up.
     AppKeyOfOtherSession,
+    /// A personal access token that the session made.
+    Token,
+    /// One that the operator made, or a session that has ended since.
+    OlderToken,
     KnownDevice,
     PendingLogin,
     OpenForm,
@@ -139,6 +143,8 @@ impl Artifact {
         Self::SessionInOtherBrowser,
         Self::AppKey,
         Self::AppKeyOfOtherSession,
+        Self::Token,
+        Self::OlderToken,
         Self::KnownDevice,
         Self::PendingLogin,
         Self::OpenForm,
@@ -198,6 +204,8 @@ pub fn effect(cleanup: Cleanup, artifact: Artifact) -> Effect {
             ),
             SessionScope::None | SessionScope::All => app_key(cleanup),
         },
+        Artifact::Token => token(cleanup),
+        Artifact::OlderToken => older_token(cleanup),
         Artifact::KnownDevice => known_device(cleanup),
         Artifact::PendingLogin => pending_login(cleanup),
         Artifact::PendingEmailChange => email_change(cleanup),
@@ -274,6 +282,31 @@ fn app_key(cleanup: Cleanup) -> Effect {
         SessionScope::None => "The session stays, and the next visit to the app opens a new key.",
         SessionScope::One | SessionScope::Others | SessionScope::All => "It ends with its session.",
     })
+}
+
+/// A session begins with one log-in, so a token that it made is as doubtful as the session that is ended.
+fn token(cleanup: Cleanup) -> Effect {
+    match cleanup {
+        Cleanup::LogOut => Effect::Kept("Programs go on when their user closes the browser."),
+        Cleanup::EndSession | Cleanup::AdminEndsSession | Cleanup::EndOthers | Cleanup::NewPassword => {
+            Effect::Removed("It is revoked with the session that made it.")
+        }
+        _ => older_token(cleanup),
+    }
+}
+
+fn older_token(cleanup: Cleanup) -> Effect {
+    match cleanup {
+        Cleanup::Demote => Effect::Kept("Without the administrator's role, the scopes that need it do not work."),
+        Cleanup::Disable => Effect::Suspended(DISABLED),
+        _ => match cleanup.session_scope() {
+            SessionScope::None => untouched(cleanup),
+            SessionScope::One | SessionScope::Others => Effect::Kept(
+                "Only the tokens of the ended sessions are revoked; the list of tokens shows the others.",
+            ),
+            SessionScope::All => Effect::Removed("Every token is revoked."),
+        },
+    }
 }
 
 fn known_device(cleanup: Cleanup) -> Effect {

@@ -4,12 +4,13 @@ use actix_web::rt::System;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::find_user::find_user;
 use super::{Failure, connect};
 use crate::accounts::Accounts;
 use crate::config::Settings;
 use crate::db::Failed;
 use crate::groups::GroupRefusal;
-use crate::identity::{Client, Email, GroupName, UserId};
+use crate::identity::{Client, GroupName};
 use crate::web::copy::phrase::Phrase;
 
 #[derive(Subcommand)]
@@ -53,14 +54,14 @@ async fn execute(accounts: &Accounts, command: GroupCommand) -> Result<(), Failu
         GroupCommand::List { name: None, json } => return list(accounts, json).await,
         GroupCommand::List { name: Some(text), json } => return members(accounts, &name(&text)?, json).await,
         GroupCommand::Join { name: text, email } => {
-            let user = find(accounts, &email).await?;
+            let user = find_user(accounts, &email).await?;
             match groups.join(None, &name(&text)?, user, Client::operator()).await.map_err(failed)? {
                 true => print_line!("{email} is in {text}."),
                 false => print_line!("{email} was in {text} already."),
             }
         }
         GroupCommand::Leave { name: text, email } => {
-            let user = find(accounts, &email).await?;
+            let user = find_user(accounts, &email).await?;
             match groups.leave(None, &name(&text)?, user, Client::operator()).await.map_err(failed)? {
                 true => print_line!("{email} is no longer in {text}."),
                 false => print_line!("{email} was not in {text}."),
@@ -124,12 +125,6 @@ async fn members(accounts: &Accounts, name: &GroupName, as_json: bool) -> Result
 
 fn name(text: &str) -> Result<GroupName, Failure> {
     GroupName::parse(text).map_err(|why| Phrase::from(why).text.into())
-}
-
-async fn find(accounts: &Accounts, email: &str) -> Result<UserId, Failure> {
-    let address = Email::parse(email).map_err(|_| format!("{email:?} is not an email address"))?;
-    let user = accounts.admin.user_id(&address).await?;
-    user.ok_or_else(|| format!("there is no user {email}").into())
 }
 
 fn failed(failed: Failed<GroupRefusal>) -> Failure {

@@ -11,6 +11,7 @@ mod audit;
 mod config;
 mod connect;
 mod doctor;
+mod find_user;
 mod group;
 mod import;
 mod local_instance;
@@ -20,6 +21,7 @@ mod output;
 mod prove;
 mod serve;
 mod session;
+mod token;
 mod transport_security;
 mod user;
 
@@ -59,6 +61,9 @@ enum Command {
     /// Create groups of users, and change their members.
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Create, list and revoke personal access tokens.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Verify the audit trail, and scan the database for secrets.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -128,6 +133,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Session(command) => session::run(&settings, command),
         Command::App(command) => app::run(&settings, command),
         Command::Group(command) => group::run(&settings, command),
+        Command::Token(command) => token::run(&settings, command),
         Command::Audit(command) => audit::run(&settings, command),
         Command::Prove(command) => prove::run(&settings, command),
         Command::Config { json } => config::run(&settings, json),

@@ -361,3 +361,15 @@ impl ApiLimits {
     /// The most items on a page. Longer pages make few programs faster and hold a connection longer.
     pub const LONGEST_PAGE: usize = 200;
 }
+
+/// The limits of personal access tokens.
+pub struct TokenLimits;
+
+impl TokenLimits {
+    /// One for each program of a user, and few enough to read on one page.
+    pub const PER_USER: usize = 50;
+    /// A forgotten token ends within a year.
+    pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+    /// If the operator names no other: a month, so that a token that is made for a test does not stay.
+    pub const USUAL: Duration = Duration::from_secs(30 * 86_400);
+}

@@ -296,6 +296,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    tokens (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        token_hash -> Bytea,
+        name -> Text,
+        scopes -> Array<Nullable<Text>>,
+        app -> Nullable<Uuid>,
+        made_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     totp (user_id) {
         user_id -> Uuid,
         sealed_seed -> Bytea,
@@ -367,6 +382,8 @@ diesel::joinable!(passkeys -> users (user_id));
 diesel::joinable!(password_lanes -> users (user_id));
 diesel::joinable!(pending_logins -> users (user_id));
 diesel::joinable!(recovery_codes -> users (user_id));
+diesel::joinable!(tokens -> apps (app));
+diesel::joinable!(tokens -> users (user_id));
 diesel::joinable!(totp -> users (user_id));
 diesel::joinable!(unfinished_logins -> users (user_id));
 diesel::joinable!(user_tokens -> users (user_id));
@@ -396,6 +413,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     registrations,
     setup_tokens,
     throttles,
+    tokens,
     totp,
     unfinished_logins,
     upkeep,

@@ -1,6 +1,5 @@
 //! Finds and locks users.
 
-use diesel::dsl::{array, exists};
 use diesel::pg::Pg;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -10,7 +9,6 @@ use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::db::schema::users::{self, dsl};
-use crate::db::schema::{group_members, passkeys, totp};
 use crate::identity::email::{Email, EmailKey};
 use crate::identity::group_name::GroupName;
 use crate::identity::user::{EnrolledFactors, Recipient, Role, User, UserId};
@@ -22,7 +20,7 @@ diesel::define_sql_function! { fn lower(text: Text) -> Text; }
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Pg))]
-struct SessionUserColumns {
+pub(crate) struct SessionUserColumns {
     id: Uuid,
     name: String,
     email: String,
@@ -30,9 +28,9 @@ struct SessionUserColumns {
 }
 
 /// The columns of a user, the names of the groups, whether there is an authenticator app, and whether a passkey.
-type SessionUser = (SessionUserColumns, Vec<String>, bool, bool);
+pub(crate) type SessionUser = (SessionUserColumns, Vec<String>, bool, bool);
 
-fn session_user((user, groups, totp, passkey): SessionUser) -> Result<User, Fault> {
+pub(crate) fn session_user((user, groups, totp, passkey): SessionUser) -> Result<User, Fault> {
     let SessionUserColumns { id, name, email, role } = user;
     // An unknown role must not grant anything, so the session is not served.
     let role = Role::parse(&role)
@@ -46,14 +44,23 @@ fn session_user((user, groups, totp, passkey): SessionUser) -> Result<User, Faul
 /// The user columns of a query on `users`, as [`session_user`] reads them.
 macro_rules! session_user_columns {
     () => {{
+        use diesel::dsl::{array, exists};
+        use diesel::prelude::*;
+        use $crate::db::schema::{group_members, passkeys, totp, users};
         let groups = group_members::table
             .filter(group_members::user_id.eq(users::id))
             .select(group_members::group_name);
         let apps = totp::table.filter(totp::user_id.eq(users::id)).filter(totp::active_at.is_not_null());
         let keys = passkeys::table.filter(passkeys::user_id.eq(users::id));
-        (SessionUserColumns::as_select(), array::<Text, _>(groups), exists(apps), exists(keys))
+        (
+            $crate::identity::queries::SessionUserColumns::as_select(),
+            array::<diesel::sql_types::Text, _>(groups),
+            exists(apps),
+            exists(keys),
+        )
     }};
 }
+pub(crate) use session_user_columns;
 
 /// The live sessions of `keys` with their users, in one query, without those of disabled users.
 pub(crate) fn live_users(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LiveSession<User>>, Fault> {

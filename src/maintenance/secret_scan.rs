@@ -178,6 +178,13 @@ const COLUMNS: &[(&str, &[(ColumnKind, &str)])] = &[
     ("setup_tokens", &[(ColumnKind::Credential, "token_hash"), (ColumnKind::Plain, "created_at")]),
     ("throttles", &[(ColumnKind::Plain, "bucket failures counting_since blocked_until")]),
     (
+        "tokens",
+        &[
+            (ColumnKind::Credential, "token_hash"),
+            (ColumnKind::Plain, "id user_id name scopes app made_by created_at last_used_at expires_at"),
+        ],
+    ),
+    (
         "totp",
         &[
             (ColumnKind::Plain, "user_id active_at last_step failures created_at"),

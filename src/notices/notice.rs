@@ -75,6 +75,13 @@ pub enum Notice<'a> {
     PasskeyStepOff {
         undo: MailedLink,
     },
+    /// `not_me` ends the session that made it, and every token; `None` if the operator made it.
+    TokenCreated {
+        /// Whether it opens the API; otherwise it opens one app.
+        opens_api: bool,
+        expires_at: OffsetDateTime,
+        not_me: Option<MailedLink>,
+    },
     /// After so many wrong codes, codes are no longer checked.
     FactorLocked {
         failures: i32,

@@ -74,6 +74,17 @@ pub(crate) fn admit_passkey_start(
     count(conn, &counter, throttle.limits.ceremonies_per_hour - 1, &HOURLY).map(drop)
 }
 
+/// Counts one access token that is not alive, from the client's network. Tokens cannot be guessed, so this bounds only
+/// what guessing costs.
+pub(crate) fn count_token_guess(
+    conn: &mut PgConnection,
+    client: &Client,
+    throttle: &Throttle,
+) -> Result<(), Failed<RetryAfter>> {
+    let counter = throttle.counter_names.name("token", &client.network());
+    count(conn, &counter, throttle.limits.address_free, &throttle.limits.into()).map(drop)
+}
+
 /// Counts one recovery code at `place`, a pending log-in or a session.
 pub(crate) fn admit_recovery_code(
     conn: &mut PgConnection,

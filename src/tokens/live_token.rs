@@ -1,13 +1,17 @@
 //! A token that a request presented, with its user.
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use diesel::pg::PgConnection;
+
 use crate::apps::AppId;
+use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::identity::{User, UserId};
-use crate::tokens::{ApiScope, TokenId, TokenScopes};
-use latchkey_sessions::Handle;
+use crate::tokens::{ApiScope, TokenId, TokenScopes, queries};
+use latchkey_sessions::{Handle, KeyHash, Leased, LeasedEntry, LeasedRow};
 
 /// A token as it was read, with its user as sessions cache them.
 #[derive(Debug)]
@@ -26,9 +30,9 @@ pub struct CachedToken {
 }
 
 /// A token that is alive in this request. The fields of [`CachedToken`] are reached through `Deref`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LiveToken {
-    pub(super) cached: Arc<CachedToken>,
+    cached: Leased<CachedToken>,
     /// The database's time.
     pub now: Moment,
 }
@@ -38,6 +42,19 @@ impl Deref for LiveToken {
 
     fn deref(&self) -> &CachedToken {
         &self.cached
+    }
+}
+
+impl fmt::Debug for LiveToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveToken").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl From<Leased<CachedToken>> for LiveToken {
+    fn from(cached: Leased<CachedToken>) -> Self {
+        let now = cached.now();
+        Self { cached, now }
     }
 }
 
@@ -53,5 +70,42 @@ impl LiveToken {
     /// Whether the token is for this app. Whether its user may enter is for the app's rules to decide.
     pub fn opens(&self, app: AppId) -> bool {
         self.scopes == TokenScopes::App(app)
+    }
+}
+
+impl LeasedEntry for CachedToken {
+    fn load(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<LeasedRow<Self>>, Fault> {
+        let found = queries::tokens_of_keys(conn, keys)?;
+        found
+            .into_iter()
+            .map(|queries::TokenOfUser { row, user, is_disabled, read_at }| {
+                let scopes = row.scopes();
+                let key = row.token_hash.as_slice().try_into().map(KeyHash::new);
+                let entry = Self {
+                    id: TokenId(row.id),
+                    user_id: UserId(row.user_id),
+                    user: Arc::new(user),
+                    scopes,
+                    made_by: row.made_by.map(Handle),
+                    created_at: row.created_at,
+                    expires_at: row.expires_at,
+                    last_used_at: row.last_used_at,
+                    name: row.name,
+                };
+                Ok(LeasedRow {
+                    key: key.map_err(|_| Fault::bug("the hash of a token has not 32 bytes"))?,
+                    principal: entry.user_id.principal(),
+                    expires_at: entry.expires_at,
+                    last_used_at: entry.last_used_at,
+                    // The token of a disabled user works again when the user is enabled.
+                    entry: (!is_disabled).then_some(entry),
+                    read_at,
+                })
+            })
+            .collect()
+    }
+
+    fn touch(conn: &mut PgConnection, rows: &[(KeyHash, Moment)]) -> Result<usize, Fault> {
+        queries::touch(conn, rows)
     }
 }

@@ -1,7 +1,12 @@
 //! Personal access tokens: what programs present instead of a session, at the API or at one app.
 
+mod authenticate;
+mod create;
 mod ids;
 mod live_token;
+mod queries;
+mod recent_guesses;
+mod revoke;
 mod scopes;
 mod service;
 mod token;

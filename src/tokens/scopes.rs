@@ -113,8 +113,8 @@ pub enum RequestedScopes {
 /// Why a list of texts does not name scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScopesRefusal {
-    Empty,
-    Unknown(String),
+    NoScope,
+    UnknownScope(String),
     /// `app:<slug>` beside another scope.
     AppNotAlone,
 }
@@ -130,14 +130,14 @@ impl RequestedScopes {
                 api.0 |= scope.bit();
                 continue;
             }
-            let unknown = || ScopesRefusal::Unknown(text.to_owned());
+            let unknown = || ScopesRefusal::UnknownScope(text.to_owned());
             let slug = Slug::parse(text.strip_prefix(APP).ok_or_else(unknown)?).map_err(|_| unknown())?;
             if app.replace(slug.clone()).is_some_and(|first| first != slug) {
                 return Err(ScopesRefusal::AppNotAlone);
             }
         }
         match (api.is_empty(), app) {
-            (true, None) => Err(ScopesRefusal::Empty),
+            (true, None) => Err(ScopesRefusal::NoScope),
             (false, None) => Ok(Self::Api(api)),
             (true, Some(slug)) => Ok(Self::App(slug)),
             (false, Some(_)) => Err(ScopesRefusal::AppNotAlone),
@@ -180,9 +180,9 @@ mod tests {
 
     #[test]
     fn unknown_scopes_are_refused() {
-        assert_eq!(RequestedScopes::parse([]), Err(ScopesRefusal::Empty));
+        assert_eq!(RequestedScopes::parse([]), Err(ScopesRefusal::NoScope));
         for text in ["", "users", "Users:read", "app:", "app:Wiki", "app", "me "] {
-            assert_eq!(RequestedScopes::parse(["me", text]), Err(ScopesRefusal::Unknown(text.into())));
+            assert_eq!(RequestedScopes::parse(["me", text]), Err(ScopesRefusal::UnknownScope(text.into())));
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::audit::TokenDetail;
 use crate::identity::{InvalidName, UserId};
 use crate::tokens::{ApiScope, RequestedScopes, TokenId, TokenText};
 use latchkey_sessions::Handle;
@@ -42,10 +43,20 @@ pub struct TokenRecord {
     pub last_used_at: Option<OffsetDateTime>,
 }
 
+impl TokenRecord {
+    /// For the audit trail.
+    pub(super) fn detail(&self) -> TokenDetail {
+        let expires = self.expires_at.replace_nanosecond(0).unwrap_or(self.expires_at);
+        TokenDetail { token: self.name.clone(), token_id: self.id.0, scopes: self.scopes.texts(), expires }
+    }
+}
+
 /// Why a token was not made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenRefusal {
     Name(InvalidName),
+    /// Another token of the user has this name.
+    NameTaken,
     /// The user's role does not suffice for this scope.
     RoleTooLow(ApiScope),
     NoSuchApp(String),
@@ -55,8 +66,8 @@ pub enum TokenRefusal {
     /// The lifetime is zero.
     LifetimeTooShort,
     TooMany {
-        max: i64,
+        max: usize,
     },
-    /// The user does not exist, is not confirmed yet, or is disabled.
+    /// The user does not exist or is disabled, or the session that makes the token has ended.
     NoSuchUser,
 }

@@ -100,7 +100,7 @@ pub fn serve(
     };
     // The workers share resolved names, certificates and the count of connections.
     let upstreams = TransportShared::new(upstream_limits());
-    let streams = streams::start(shared.accounts.sessions(), &shared.accounts.apps);
+    let streams = streams::start(&shared.accounts);
     let stopping = Arc::clone(&streams);
     let lab = shared.lab.clone();
     if let Some(lab) = &lab {

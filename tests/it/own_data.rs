@@ -95,6 +95,7 @@ async fn no_table_about_people_is_forgotten() {
         "registrations.email_key",
         "session_keys.session",
         "sessions.principal",
+        "tokens.user_id",
         "totp.user_id",
         "unfinished_logins.user_id",
         "user_tokens.user_id",

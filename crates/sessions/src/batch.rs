@@ -8,6 +8,7 @@ use latchkey_db::Fault;
 use latchkey_db::time::Moment;
 
 use super::inner::StoreInner;
+use super::load_each::{LoadedRows, load_each};
 use super::queries::ScopedKeyRow;
 use super::scoped_key::{FoundKey, KeyScope};
 use super::{KeyHash, LiveSession, Owner, queries};
@@ -15,11 +16,9 @@ use super::{KeyHash, LiveSession, Owner, queries};
 /// How often a session is read again if its key changes between the two queries.
 const ATTEMPTS: usize = 3;
 
-pub(super) type LoadedSessions<O> = HashMap<KeyHash, Result<LiveSession<O>, Fault>>;
-
 /// The live sessions by their own keys, and the scoped keys.
 pub(super) struct Batch<O> {
-    pub(super) sessions: LoadedSessions<O>,
+    pub(super) sessions: LoadedRows<LiveSession<O>>,
     pub(super) keys: HashMap<KeyHash, ReadKey>,
 }
 
@@ -90,7 +89,7 @@ pub(super) fn read<O: Owner>(
             return Ok(found);
         }
         let unread: Vec<KeyHash> = wanted.drain().collect();
-        found.sessions.extend(load_sessions(conn, &unread)?);
+        found.sessions.extend(load_each(conn, &unread, O::load, |live: &LiveSession<O>| live.key_hash)?);
         asked.extend(unread);
         // The session has another key now, or may not be served.
         open.retain(|key| found.keys.get(key).is_some_and(|key| !found.sessions.contains_key(&key.session)));
@@ -125,19 +124,4 @@ fn cached<O>(inner: &StoreInner<O>, session: &KeyHash) -> Option<LiveSession<O>>
     let now = inner.lease.now()?;
     let cached = inner.cache.get(session)?;
     cached.is_current(now).then_some(LiveSession { cached, now })
-}
-
-/// One query for all `keys`. If a row cannot be read, the others are read without it.
-fn load_sessions<O: Owner>(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<LoadedSessions<O>, Fault> {
-    let found = match O::load(conn, keys) {
-        Err(fault @ Fault::Bug(_)) => match keys {
-            [key] => return Ok(LoadedSessions::from([(*key, Err(fault))])),
-            _ => keys
-                .iter()
-                .map(|key| load_sessions(conn, &[*key]))
-                .collect::<Result<Vec<LoadedSessions<O>>, Fault>>()?,
-        },
-        found => return Ok(found?.into_iter().map(|live| (live.key_hash, Ok(live))).collect()),
-    };
-    Ok(found.into_iter().flatten().collect())
 }

@@ -14,6 +14,7 @@ use super::listener_handle::ListenerHandle;
 use super::observer::Observers;
 use super::session_list::MAX_LISTS;
 use super::touches::Touches;
+use super::write_touches::LeasedTouches;
 use super::{Background, Owner, Policy, Store};
 
 /// Builds a [`Store`]; see [`Store::builder`].
@@ -56,6 +57,7 @@ impl<O: Owner> Builder<O> {
             loader: BatchLoader::default(),
             touches: Touches::default(),
             key_touches: Touches::default(),
+            leased_touches: LeasedTouches::default(),
             observers: Observers::default(),
             listener: ListenerHandle::default(),
             counts: StoreCounters::default(),

@@ -9,12 +9,14 @@ use super::cache::Cache;
 use super::interner::Interner;
 use super::lease::Lease;
 use super::listener_handle::ListenerHandle;
+use super::lookup::Lookup;
 use super::observer::{Changes, Observers};
 use super::record::CachedSession;
 use super::record::LoginDetails;
 use super::scoped_key::{CachedKey, KeyScope};
 use super::session_list::SessionList;
 use super::touches::Touches;
+use super::write_touches::LeasedTouches;
 use super::{Handle, KeyHash, Principal};
 
 /// What all workers of an instance share.
@@ -25,9 +27,10 @@ pub(crate) struct StoreInner<O> {
     pub(crate) logins: Interner<LoginDetails>,
     pub(crate) places: Interner<KeyScope>,
     pub(crate) lease: Lease,
-    pub(crate) loader: BatchLoader<O>,
+    pub(crate) loader: BatchLoader<Lookup<O>>,
     pub(crate) touches: Touches<Handle>,
     pub(crate) key_touches: Touches<KeyHash>,
+    pub(crate) leased_touches: LeasedTouches,
     pub(crate) observers: Observers,
     pub(crate) listener: ListenerHandle,
     pub(crate) counts: StoreCounters,

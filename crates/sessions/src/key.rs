@@ -59,7 +59,8 @@ impl Key {
 }
 
 impl KeyHash {
-    pub(super) fn new(bytes: [u8; 32]) -> Self {
+    /// The hash with these bytes, as a table stores it.
+    pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 

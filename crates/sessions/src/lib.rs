@@ -30,6 +30,7 @@
 //! | **revoke** | [`Store::write`] in `session_tx.rs` | triggers announce the commit on the channel (`message.rs`); the `listener.rs` of each instance evicts and acknowledges; the transaction waits for all of them, or until their leases have expired |
 //! | **scoped keys** | [`Store::open_scoped_key`], [`Store::find_scoped`] | `scoped_key.rs` says what they are; `batch.rs` reads them with their sessions; a trigger deletes them with the revocation |
 //! | **observers** | [`Store::observe`] | `inner.rs` tells them after the caches have evicted, and before the listener acknowledges |
+//! | **leased caches** | [`Store::leased_cache`] | `leased.rs` says what the application provides; `leased_cache.rs` finds its entries in the same `cache.rs`, under the same lease; `leased_load.rs` reads them in batches; `unknown_keys.rs` remembers keys without a row |
 //! | **streams** | [`Streams::open`] | `streams.rs`: responses and websockets that outlive their lookup; an [`Observer`] of the application marks them before a change is acknowledged |
 //! | **touch** | [`Store::find`] | `touches.rs` notes it and writes many at once, later |
 //!
@@ -67,11 +68,16 @@ mod inner;
 mod interner;
 mod key;
 mod lease;
+mod leased;
+mod leased_cache;
+mod leased_load;
 mod listener;
 mod listener_handle;
 mod lists;
 mod load;
+mod load_each;
 mod locks;
+mod lookup;
 mod message;
 mod observe;
 mod observer;
@@ -94,6 +100,8 @@ mod state;
 mod store;
 mod streams;
 mod touches;
+mod unknown_keys;
+mod write_touches;
 
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
@@ -105,6 +113,9 @@ pub use builder::Builder;
 pub use ids::{Handle, Principal};
 pub use inner::StoreCounters;
 pub use key::{Key, KeyHash};
+pub use leased::{Leased, LeasedEntry, LeasedRow};
+pub use leased_cache::LeasedCache;
+pub use leased_load::LeasedCounters;
 pub use listener::InvalidationListener;
 pub use observer::{Changes, Observer};
 pub use owner::Owner;

@@ -5,21 +5,15 @@ use std::sync::Arc;
 use actix_web::rt;
 use latchkey_db::Fault;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use super::batch::{self, Batch};
-use super::batch_loader::{Answer, Lookup, Wanted};
+use super::batch_loader::{Answer, answered};
 use super::cache::Generation;
 use super::inner::StoreInner;
+use super::lookup::{Lookup, Wanted};
 use super::record::CachedSession;
 use super::scoped_key::FoundKey;
 use super::{KeyHash, LiveSession, Owner, Store};
-
-/// Queries at the same time: while one waits for the network, another is prepared.
-const CONCURRENT_QUERIES: usize = 2;
-
-/// A query that ended without an answer is repeated this often.
-const ATTEMPTS: usize = 3;
 
 /// Runs queries until no lookup waits. If it is dropped earlier (its worker stops), the waiting lookups are notified.
 struct BatchRunner<O: Owner> {
@@ -30,10 +24,7 @@ struct BatchRunner<O: Owner> {
 impl<O: Owner> Drop for BatchRunner<O> {
     fn drop(&mut self) {
         if !self.done {
-            let mut queue = self.store.shared.loader.queue();
-            queue.running -= 1;
-            // Dropping their senders makes them try again.
-            queue.waiting.clear();
+            self.store.shared.loader.abandon();
         }
     }
 }
@@ -54,30 +45,12 @@ impl<O: Owner> Store<O> {
         key: KeyHash,
         wanted: fn(oneshot::Sender<Answer<T>>) -> Wanted<O>,
     ) -> Answer<T> {
-        // Longer than two queries may take: the one that runs and the next one.
-        let answer_within = self.db.longest_wait();
-        for _ in 0..ATTEMPTS {
-            let (answer, answered) = oneshot::channel();
-            let first = {
-                let mut queue = self.shared.loader.queue();
-                queue.waiting.push(Lookup { key, wanted: wanted(answer) });
-                let first = queue.running < CONCURRENT_QUERIES;
-                queue.running += usize::from(first);
-                first
-            };
-            if first {
+        let ask = |answer| {
+            if self.shared.loader.add(Lookup { key, wanted: wanted(answer) }) {
                 rt::spawn(BatchRunner { store: self.clone(), done: false }.run());
             }
-            match timeout(answer_within, answered).await {
-                Ok(Ok(answer)) => return answer,
-                // The runner was dropped with its worker.
-                Ok(Err(_)) => {}
-                Err(_) => {
-                    return Err(Fault::Unavailable("the database does not answer lookups in time".into()));
-                }
-            }
-        }
-        Err(Fault::Unavailable("the session cannot be read while this server stops".into()))
+        };
+        answered(self.db.longest_wait(), ask).await
     }
 }
 
@@ -122,8 +95,8 @@ impl<O> StoreInner<O> {
         for Lookup { key, wanted } in lookups {
             // The receiver is dropped if the request was cancelled.
             match wanted {
-                Wanted::Session(answer) => drop(answer.send(answered(&found, |found| found.session(&key)))),
-                Wanted::Scoped(answer) => drop(answer.send(answered(&found, |found| found.key(&key)))),
+                Wanted::Session(answer) => drop(answer.send(taken(&found, |found| found.session(&key)))),
+                Wanted::Scoped(answer) => drop(answer.send(taken(&found, |found| found.key(&key)))),
             }
         }
     }
@@ -146,7 +119,7 @@ impl<O> StoreInner<O> {
     }
 }
 
-fn answered<O, T>(
+fn taken<O, T>(
     found: &Result<Batch<O>, Fault>,
     of_key: impl FnOnce(&Batch<O>) -> Option<Result<T, Fault>>,
 ) -> Answer<T> {

@@ -125,7 +125,7 @@ where
 }
 
 /// A cached session is read again after this time even if no change was announced: a second safeguard.
-const MAX_AGE: Duration = Duration::from_secs(300);
+pub(super) const MAX_AGE: Duration = Duration::from_secs(300);
 
 /// The owner's other live sessions at the time a session was read.
 #[derive(Clone, Copy, Debug)]

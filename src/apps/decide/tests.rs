@@ -36,6 +36,7 @@ fn app(rules: Vec<Rule>) -> App {
 
 #[derive(Debug)]
 struct Ada {
+    kind: CallerKind,
     groups: Vec<GroupName>,
     method: LoginMethod,
     proved: Duration,
@@ -46,6 +47,7 @@ struct Ada {
 impl Default for Ada {
     fn default() -> Self {
         Self {
+            kind: CallerKind::Session,
             groups: vec![group("staff")],
             method: LoginMethod::Password,
             proved: Duration::ZERO,
@@ -60,6 +62,7 @@ const ADA: UserId = UserId(Uuid::from_u128(1));
 impl Ada {
     fn caller(&self) -> Caller<'_> {
         Caller {
+            kind: self.kind,
             user: ADA,
             email: "ada@example.org",
             name: "Ada",
@@ -333,4 +336,30 @@ fn the_trace_names_the_rule_that_decided_and_those_before_it() {
     let (answer, trace) = decide_with_trace(&app, &request, None, NOW, |at, why| skipped.push((at, why)));
     assert_eq!((answer, trace), (Answer::LogIn, Trace { rule: Some(2), answer }));
     assert_eq!(skipped, [(0, RuleMismatch::Method), (1, RuleMismatch::Path)]);
+}
+
+#[test]
+fn a_token_counts_only_where_the_rule_says_so_and_asks_for_no_proof() {
+    let by = |rule: Rule, kind, groups: &[&str]| {
+        let ada = Ada {
+            kind,
+            groups: groups.iter().map(|name| group(name)).collect(),
+            method: LoginMethod::Passkey,
+            ..Ada::default()
+        };
+        ada.opens(&app(vec![rule]), "/")
+    };
+    let rule = Rule { tokens: true, ..Rule::everywhere(groups(&["staff"])) };
+    for (rule, by_session, by_token) in [
+        (rule.clone(), PASS, PASS),
+        (Rule { tokens: false, ..rule.clone() }, PASS, Answer::LogIn),
+        (Rule { factor: RequiredFactor::Two, ..rule.clone() }, PASS, Answer::LogIn),
+        (Rule { factor: RequiredFactor::Passkey, ..rule.clone() }, PASS, Answer::LogIn),
+        (Rule { fresh: Some(Duration::from_secs(600)), ..rule.clone() }, PASS, Answer::LogIn),
+        (Rule::everywhere(Access::Open), Answer::Pass { identity: true, open: true }, OPEN),
+    ] {
+        assert_eq!(by(rule.clone(), CallerKind::Session, &["staff"]), by_session, "{rule:?}");
+        assert_eq!(by(rule.clone(), CallerKind::Token, &["staff"]), by_token, "{rule:?}");
+    }
+    assert_eq!(by(rule, CallerKind::Token, &["guests"]), Answer::NotAllowed(NotAllowed::NotListed));
 }

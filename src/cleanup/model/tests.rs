@@ -43,3 +43,14 @@ fn no_clean_up_removes_the_owners_undo_links() {
         assert!(!effect(*cleanup, Artifact::OwnersUndoLinks).is_removed(), "{cleanup:?}");
     }
 }
+
+#[test]
+fn a_clean_up_that_revokes_every_token_revokes_those_of_the_session() {
+    for cleanup in Cleanup::ALL {
+        let (of_session, older) = (effect(*cleanup, Artifact::Token), effect(*cleanup, Artifact::OlderToken));
+        assert!(of_session.is_removed() || !older.is_removed(), "{cleanup:?}");
+        let ends_sessions = cleanup.session_scope() != SessionScope::None;
+        let is_exception = matches!(cleanup, Cleanup::LogOut | Cleanup::Disable | Cleanup::DisableAndEnable);
+        assert_eq!(of_session.is_removed(), ends_sessions && !is_exception, "{cleanup:?}");
+    }
+}

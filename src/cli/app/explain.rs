@@ -21,6 +21,9 @@ pub struct ExplainRequest {
     /// with all of their factors.
     #[arg(long = "as")]
     user: Option<String>,
+    /// Ask about a request that a program sends with an access token of the user.
+    #[arg(long, requires = "user")]
+    token: bool,
     /// Ask about a page that is opened in a tab.
     #[arg(long, value_name = "PATH")]
     get: Option<String>,
@@ -51,7 +54,10 @@ pub async fn run(accounts: &Accounts, explain: ExplainRequest) -> Result<(), Fai
     };
     // Only the age of the proof matters, and it is 0.
     let now = Moment(0);
-    let caller = user.as_ref().map(|(id, user)| Caller::now(*id, user, best_method(user.factors), now));
+    let caller = user.as_ref().map(|(id, user)| match explain.token {
+        true => Caller::with_token(*id, user),
+        false => Caller::now(*id, user, best_method(user.factors), now),
+    });
     let (mut request, raw) = match (&explain.get, &explain.post, &explain.path) {
         (Some(path), ..) => (AccessRequest::navigation("", explain.from), path),
         (_, Some(path), _) => {

@@ -1,4 +1,4 @@
-//! `latchkey prove revocation`: shows that a revoked session is refused by every instance.
+//! `latchkey prove revocation`: shows that a revoked session, or access token, is refused by every instance.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -11,7 +11,7 @@ use super::figures::{count, heading, line, times};
 use super::streams::{self, StreamsAsText};
 use crate::cli::{Failure, log, serve};
 use crate::config::Settings;
-use crate::lab::prove::{self, Failing, ProveError, RevocationReport};
+use crate::lab::prove::{self, Failing, ProbedKind, ProveError, RevocationReport};
 
 /// Start instances of this program on a database created for the test, keep them under load, revoke sessions one by
 /// one, and check that none is served afterwards. Existing data is not touched.
@@ -27,6 +27,9 @@ pub struct RevocationOptions {
     /// revoked session have ended.
     #[arg(long)]
     apps: bool,
+    /// Revoke access tokens instead of sessions, while programs open an app behind the instances with them.
+    #[arg(long, conflicts_with = "apps")]
+    tokens: bool,
     /// Print JSON, in one line.
     #[arg(long)]
     json: bool,
@@ -37,13 +40,18 @@ pub fn run(settings: &Settings, options: &RevocationOptions) -> Result<(), Failu
     if options.apps {
         return prove_streams(settings, options);
     }
-    let report = unless_interrupted(prove::revocation(settings, options.instances, options.seconds))?;
+    let RevocationOptions { instances, seconds, .. } = *options;
+    let report = if options.tokens {
+        unless_interrupted(prove::token_revocation(settings, instances, seconds))?
+    } else {
+        unless_interrupted(prove::revocation(settings, instances, seconds))?
+    };
     if options.json {
         print_line!("{}", as_json(&report))
     } else {
         print_line!("{}", AsText(&report))
     }
-    report.failing().map_or(Ok(()), |failing| Err(words(failing).into()))
+    report.failing().map_or(Ok(()), |failing| Err(words(failing, report.kind).into()))
 }
 
 fn prove_streams(settings: &Settings, options: &RevocationOptions) -> Result<(), Failure> {
@@ -68,15 +76,31 @@ fn unless_interrupted<R>(proof: impl Future<Output = Result<R, ProveError>>) -> 
     })
 }
 
-fn words(failing: Failing) -> String {
+fn words(failing: Failing, kind: ProbedKind) -> String {
+    let Nouns { one, many, .. } = nouns(kind);
     match failing {
         Failing::ServedAfterAnswer { served, of } => {
             format!(
                 "{served} of {of} requests were served although they started after the revocation was answered"
             )
         }
-        Failing::RefusedWhileLive(refused) => format!("{refused} requests of live sessions were refused"),
-        Failing::NothingRevoked => "nothing was proven: no session was revoked in that time".to_owned(),
+        Failing::RefusedWhileLive(refused) => format!("{refused} requests of live {many} were refused"),
+        Failing::NothingRevoked => format!("nothing was proven: no {one} was revoked in that time"),
+    }
+}
+
+/// The words for what is revoked.
+struct Nouns {
+    one: &'static str,
+    many: &'static str,
+    /// What is requested with it.
+    page: &'static str,
+}
+
+fn nouns(kind: ProbedKind) -> Nouns {
+    match kind {
+        ProbedKind::Sessions => Nouns { one: "session", many: "sessions", page: "/home" },
+        ProbedKind::Tokens => Nouns { one: "access token", many: "access tokens", page: "a page of an app" },
     }
 }
 
@@ -106,10 +130,11 @@ impl Display for AsText<'_> {
         let report = self.0;
         let RevocationReport { instances, connections, seconds, .. } = report;
         let revoked = report.revocations();
-        writeln!(f, "{instances} instances on one database, {connections} connections requesting /home.")?;
+        let Nouns { one, many, page } = nouns(report.kind);
+        writeln!(f, "{instances} instances on one database, {connections} connections requesting {page}.")?;
         writeln!(
             f,
-            "{revoked} sessions revoked in {seconds:.1} s, each at one instance, with the form on its page.\n"
+            "{revoked} {many} revoked in {seconds:.1} s, each at one instance, with the form on its page.\n"
         )?;
         heading(f, "milliseconds since the form was sent")?;
         for (what, times) in [
@@ -124,15 +149,15 @@ impl Display for AsText<'_> {
             ("requests", report.requests),
             ("started after the answer", report.begun_after_answer),
             ("of those served (must be 0)", report.served_after_answer),
-            ("refused while the session was live (must be 0)", report.refused_while_live),
+            (&*format!("refused while the {one} was live (must be 0)"), report.refused_while_live),
             ("neither served nor refused", report.failed),
             ("revocations that were not answered in time", report.unanswered),
         ] {
             count(f, what, number)?;
         }
         let verdict = match report.failing() {
-            None => "Every revoked session was refused by every instance.",
-            Some(_) => "Not proven.",
+            None => format!("Every revoked {one} was refused by every instance."),
+            Some(_) => "Not proven.".to_owned(),
         };
         write!(f, "\n{verdict}")
     }

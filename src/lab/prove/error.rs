@@ -7,6 +7,7 @@ use crate::apps::AppRefusal;
 use crate::config::Misconfigured;
 use crate::db::Fault;
 use crate::db::local::LocalError;
+use crate::tokens::TokenRefusal;
 use crate::users::AdminRefusal;
 
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub enum ProveError {
     /// A name or an address that this program made up was refused.
     InvalidAccount(String),
     AppRefused(AppRefusal),
+    TokenRefused(TokenRefusal),
 }
 
 impl ProveError {
@@ -52,7 +54,8 @@ pub enum Awaited {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    SessionsPage,
+    /// The page that lists sessions or tokens.
+    Page(&'static str),
     Revocation,
     /// A step from the app to the portal and back.
     Handoff,
@@ -73,11 +76,11 @@ impl Display for ProveError {
                 write!(f, "an instance does not start: {last_log_line}")
             }
             Self::TimedOut(Awaited::Ready) => f.write_str("an instance did not become ready in time"),
-            Self::TimedOut(Awaited::Serving) => f.write_str("an instance never served a live session"),
-            Self::TimedOut(Awaited::Refusing) => f.write_str("an instance never refused a revoked session"),
+            Self::TimedOut(Awaited::Serving) => f.write_str("an instance never served a live session or token"),
+            Self::TimedOut(Awaited::Refusing) => f.write_str("an instance never refused a revoked session or token"),
             Self::TimedOut(Awaited::Streaming) => f.write_str("a stream through the app did not begin in time"),
-            Self::Unexpected { request: Request::SessionsPage, status, .. } => {
-                write!(f, "the page of sessions was answered with {status}")
+            Self::Unexpected { request: Request::Page(page), status, .. } => {
+                write!(f, "the page {page} was answered with {status}")
             }
             Self::Unexpected { request: Request::Revocation, status, location } => {
                 write!(f, "the revocation was answered with {status} {location}")
@@ -87,6 +90,7 @@ impl Display for ProveError {
             }
             Self::AccountRefused(refusal) => write!(f, "an account could not be created: {refusal:?}"),
             Self::InvalidAccount(why) => write!(f, "an account could not be created: {why}"),
+            Self::TokenRefused(refusal) => write!(f, "an access token could not be created: {refusal:?}"),
             Self::AppRefused(refusal) => write!(f, "the app could not be registered: {refusal:?}"),
         }
     }

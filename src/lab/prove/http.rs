@@ -47,6 +47,11 @@ impl HttpConnection {
         self.send(&format!("GET {path} HTTP/1.1\r\nhost: {PORTAL}\r\ncookie: {cookie}\r\n\r\n")).await
     }
 
+    /// Requests a page of `host` as a program with an access token does.
+    pub async fn get_with_token(&mut self, host: &str, path: &str, token: &str) -> Result<ProbeAnswer, Error> {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n")).await
+    }
+
     /// Follows a link or redirect from another site, as a browser does.
     pub async fn navigate(&mut self, url: &str, cookie: &str) -> Result<ProbeAnswer, Error> {
         let (host, path) =

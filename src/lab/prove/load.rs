@@ -1,4 +1,5 @@
-//! Clients that send requests to each instance without pause, while sessions are revoked; every answer is checked.
+//! Clients that send requests to each instance without pause, while sessions or tokens are revoked; every answer is
+//! checked.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,8 +12,9 @@ use actix_web::rt::time::sleep;
 use super::ProveError;
 use super::error::Awaited;
 use super::http::HttpConnection;
+use super::probed::{Probed, ProbedKind};
 use super::report::{ProbeCounts, RevocationReport};
-use super::users::{ProbeUser, ProbeUsers, Session};
+use super::users::{ProbeUser, ProbeUsers};
 
 /// Clients of each instance, each on a connection that is kept.
 const CLIENTS_PER_INSTANCE: usize = 4;
@@ -21,30 +23,32 @@ const CLIENTS_PER_INSTANCE: usize = 4;
 /// processor. With it, an instance still gets some thousand requests a second.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Of so many requests, one is for a session that was revoked a while ago, and one for a session that is never revoked.
+/// Of so many requests, one is for a session or token that was revoked a while ago, and one for one that is never
+/// revoked.
 const CYCLE: usize = 8;
 
-/// How many revoked sessions are still checked.
+/// How many of those that were revoked are still checked.
 const REVOKED_KEPT: usize = 64;
 
-/// How long an instance may take to serve or to refuse a session.
+/// How long an instance may take to serve or to refuse a session or token.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// … once a revoked session was served: the result is clear, so the test does not wait long.
+/// … once a revoked one was served: the result is clear, so the test does not wait long.
 const TIMEOUT_WHEN_DISPROVEN: Duration = Duration::from_secs(1);
 
 pub struct Load {
+    kind: ProbedKind,
     ports: Vec<u16>,
-    bystander: Rc<WatchedSession>,
-    current: RefCell<Option<Rc<WatchedSession>>>,
-    revoked: RefCell<Vec<Rc<WatchedSession>>>,
+    bystander: Rc<Watched>,
+    current: RefCell<Option<Rc<Watched>>>,
+    revoked: RefCell<Vec<Rc<Watched>>>,
     pub counts: ProbeCounts,
     done: Cell<bool>,
 }
 
-/// A session, and what each instance answered to it.
-struct WatchedSession {
-    session: Session,
+/// A session or token, and what each instance answered to it.
+struct Watched {
+    probed: Probed,
     by_instance: Vec<Answers>,
 }
 
@@ -60,20 +64,20 @@ fn increment(cell: &Cell<u64>) {
     cell.set(cell.get() + 1);
 }
 
-impl WatchedSession {
-    fn new(session: Session, instances: usize) -> Rc<Self> {
-        Rc::new(Self { session, by_instance: (0..instances).map(|_| Answers::default()).collect() })
+impl Watched {
+    fn new(probed: Probed, instances: usize) -> Rc<Self> {
+        Rc::new(Self { probed, by_instance: (0..instances).map(|_| Answers::default()).collect() })
     }
 }
 
 impl Load {
-    pub fn new(ports: Vec<u16>, bystander: Session) -> Self {
-        let bystander = WatchedSession::new(bystander, ports.len());
+    pub fn new(kind: ProbedKind, ports: Vec<u16>, bystander: Probed) -> Self {
+        let bystander = Watched::new(bystander, ports.len());
         let (current, revoked) = (RefCell::default(), RefCell::default());
-        Self { ports, bystander, current, revoked, counts: ProbeCounts::default(), done: Cell::new(false) }
+        Self { kind, ports, bystander, current, revoked, counts: ProbeCounts::default(), done: Cell::new(false) }
     }
 
-    /// Revokes sessions for so many seconds, at one instance after the other.
+    /// Revokes for so many seconds, at one instance after the other.
     pub async fn run(
         self: Rc<Self>,
         users: ProbeUsers,
@@ -84,18 +88,18 @@ impl Load {
             (0..clients).map(|client| spawn(Rc::clone(&self).send_requests(client))).collect();
         let mut connections: Vec<HttpConnection> =
             self.ports.iter().map(|port| HttpConnection::new(*port)).collect();
-        let mut report = RevocationReport::new(self.ports.len(), CLIENTS_PER_INSTANCE);
-        let mut user = users.user(&mut connections[0]).await?;
+        let mut report = RevocationReport::new(self.kind, self.ports.len(), CLIENTS_PER_INSTANCE);
+        let (mut user, mut left) = self.kind.of_new_user(&users, &mut connections[0]).await?;
         let started = Instant::now();
         let mut revoking = 0;
         while started.elapsed().as_secs() < seconds {
-            match user.other_sessions.pop() {
-                Some(session) => {
+            match left.pop() {
+                Some(probed) => {
                     let http = &mut connections[revoking];
-                    self.revoke(&user, session, revoking, http, &mut report).await?;
+                    self.revoke(&user, probed, revoking, http, &mut report).await?;
                     revoking = (revoking + 1) % self.ports.len();
                 }
-                None => user = users.user(&mut connections[revoking]).await?,
+                None => (user, left) = self.kind.of_new_user(&users, &mut connections[revoking]).await?,
             }
         }
         report.seconds = started.elapsed().as_secs_f64();
@@ -107,27 +111,27 @@ impl Load {
         Ok(report)
     }
 
-    /// Waits until every instance serves the session from memory, revokes it at one of them, and waits until all of
-    /// them refuse it.
+    /// Waits until every instance serves the session or token from memory, revokes it at one of them, and waits until all
+    /// of them refuse it.
     async fn revoke(
         &self,
         user: &ProbeUser,
-        session: Session,
+        probed: Probed,
         revoking: usize,
         http: &mut HttpConnection,
         report: &mut RevocationReport,
     ) -> Result<(), ProveError> {
-        let watched = WatchedSession::new(session, self.ports.len());
+        let watched = Watched::new(probed, self.ports.len());
         *self.current.borrow_mut() = Some(Rc::clone(&watched));
         self.wait_until(Awaited::Serving, &watched, |answers| answers.served.get() >= 2).await?;
-        if !user.revoke(&watched.session, http).await? {
+        if !user.revoke(watched.probed.revocation(), http).await? {
             // It may be revoked now, later or never, so nothing can be said about it.
             report.unanswered += 1;
             return Ok(());
         }
         self.wait_until(Awaited::Refusing, &watched, |answers| answers.refused_after.get() >= 2).await?;
         let refusals = watched.by_instance.iter().filter_map(|answers| answers.first_refused.get());
-        report.add_revocation(&watched.session, revoking, refusals);
+        report.add_revocation(watched.probed.revocation(), revoking, refusals);
         let mut revoked = self.revoked.borrow_mut();
         revoked.push(watched);
         let surplus = revoked.len().saturating_sub(REVOKED_KEPT);
@@ -138,7 +142,7 @@ impl Load {
     async fn wait_until(
         &self,
         awaited: Awaited,
-        watched: &WatchedSession,
+        watched: &Watched,
         shown: impl Fn(&Answers) -> bool,
     ) -> Result<(), ProveError> {
         let started = Instant::now();
@@ -168,7 +172,7 @@ impl Load {
         }
     }
 
-    fn choose(&self, turn: usize) -> Option<Rc<WatchedSession>> {
+    fn choose(&self, turn: usize) -> Option<Rc<Watched>> {
         let revoked = self.revoked.borrow();
         match turn % CYCLE {
             0 => Some(Rc::clone(&self.bystander)),
@@ -177,11 +181,11 @@ impl Load {
         }
     }
 
-    async fn send_request(&self, http: &mut HttpConnection, instance: usize, watched: &WatchedSession) {
-        let (session, answers) = (&watched.session, &watched.by_instance[instance]);
+    async fn send_request(&self, http: &mut HttpConnection, instance: usize, watched: &Watched) {
+        let (probed, answers) = (&watched.probed, &watched.by_instance[instance]);
         // What was known when the request started.
-        let revoked = session.answered.get().is_some();
-        let answer = http.get("/home", &session.cookie).await;
+        let revoked = probed.revocation().answered.get().is_some();
+        let answer = probed.request(http).await;
         increment(&self.counts.requests);
         if revoked {
             increment(&self.counts.begun_after_answer);
@@ -193,8 +197,8 @@ impl Load {
                     increment(&self.counts.served_after_answer);
                 }
             }
-            Ok(answer) if answer.leads_to("/login") => {
-                if session.sent.get().is_none() {
+            Ok(answer) if probed.is_refused(&answer) => {
+                if probed.revocation().sent.get().is_none() {
                     increment(&self.counts.refused_while_live);
                 }
                 answers.first_refused.set(answers.first_refused.get().or_else(|| Some(Instant::now())));

@@ -1,11 +1,13 @@
-//! Proves on the operator's own machine and database server that a revoked session is refused on every instance: starts
-//! instances of this program on a database of their own, keeps them under load, and revokes sessions one by one.
+//! Proves on the operator's own machine and database server that a revoked session or access token is refused on every
+//! instance: starts instances of this program on a database of their own, keeps them under load, and revokes one after the
+//! other.
 
 mod database;
 mod error;
 mod http;
 mod instance;
 mod load;
+mod probed;
 mod queries;
 mod report;
 mod sandbox;
@@ -19,8 +21,10 @@ use crate::config::Settings;
 use instance::Instance;
 use load::Load;
 use sandbox::Sandbox;
+use streams::ProbeApp;
 
 pub use error::ProveError;
+pub use probed::ProbedKind;
 pub use report::{Failing, Percentiles, RevocationReport};
 pub use streams::{Extent, RacedOpenings, StreamFailing, StreamKind, StreamReport, revoke_with_streams};
 pub use users::ProbeUsers;
@@ -36,8 +40,33 @@ pub async fn revocation(
     seconds: u64,
 ) -> Result<RevocationReport, ProveError> {
     let running = Running::start(settings, instances).await?;
+    prove(ProbedKind::Sessions, &running, running.users(settings)?, seconds).await
+}
+
+/// The same for access tokens, with which programs open an app behind the instances.
+///
+/// # Errors
+/// As [`revocation`].
+pub async fn token_revocation(
+    settings: &Settings,
+    instances: u16,
+    seconds: u64,
+) -> Result<RevocationReport, ProveError> {
+    let running = Running::start(settings, instances).await?;
     let users = running.users(settings)?;
-    Rc::new(Load::new(running.ports(), users.bystander().await?)).run(users, seconds).await
+    let app = ProbeApp::start().await?;
+    users.register(app.registration()?).await?;
+    prove(ProbedKind::Tokens, &running, users, seconds).await
+}
+
+async fn prove(
+    kind: ProbedKind,
+    running: &Running,
+    users: ProbeUsers,
+    seconds: u64,
+) -> Result<RevocationReport, ProveError> {
+    let bystander = kind.bystander(&users).await?;
+    Rc::new(Load::new(kind, running.ports(), bystander)).run(users, seconds).await
 }
 
 /// The same, with an app behind the instances: each revoked session has event streams, stalled downloads and websockets

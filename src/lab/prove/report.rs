@@ -3,10 +3,13 @@
 use std::cell::Cell;
 use std::time::Instant;
 
-use super::users::Session;
+use super::probed::ProbedKind;
+use super::users::Revocation;
 
 #[derive(Clone, Default)]
 pub struct RevocationReport {
+    /// What was revoked.
+    pub kind: ProbedKind,
     pub instances: usize,
     pub connections: usize,
     pub seconds: f64,
@@ -53,18 +56,18 @@ pub struct Percentiles {
 }
 
 impl RevocationReport {
-    pub fn new(instances: usize, clients_per_instance: usize) -> Self {
-        Self { instances, connections: instances * clients_per_instance, ..Self::default() }
+    pub fn new(kind: ProbedKind, instances: usize, clients_per_instance: usize) -> Self {
+        Self { kind, instances, connections: instances * clients_per_instance, ..Self::default() }
     }
 
-    /// `refused`: when each instance first refused the session; `revoking` is the one that revoked it.
+    /// `refused`: when each instance first refused the session or token; `revoking` is the one that revoked it.
     pub fn add_revocation(
         &mut self,
-        session: &Session,
+        revocation: &Revocation,
         revoking: usize,
         refused: impl Iterator<Item = Instant>,
     ) {
-        let (Some(sent), Some(answered)) = (session.sent.get(), session.answered.get()) else { return };
+        let (Some(sent), Some(answered)) = (revocation.sent.get(), revocation.answered.get()) else { return };
         let since = |moment: Instant| moment.duration_since(sent).as_secs_f64() * 1000.0;
         self.answered.push(since(answered));
         let refused: Vec<f64> = refused.map(since).collect();

@@ -1,7 +1,7 @@
 //! The accounts of the test: users with many sessions each, and one session of theirs that revokes the others.
 
 use std::cell::Cell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ProveError;
 use super::error::Request;
@@ -10,10 +10,11 @@ use crate::accounts::Accounts;
 use crate::apps::App;
 use crate::config::{Misconfigured, Origin, Settings, Transport};
 use crate::db::{Db, Fault, Refusable as _};
-use crate::identity::{Client, Email, Name, Role};
+use crate::identity::{Client, Email, Name, Role, UserId};
 use crate::mail::Mailer;
 use crate::notices::write_nothing;
 use crate::secret::{CookieSigner, Secret};
+use crate::tokens::{NewToken, RequestedScopes};
 use latchkey_sessions::{Handle, Key, NewSession};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -22,6 +23,12 @@ pub const PUBLIC_URL: &str = "http://localhost";
 
 /// Fewer than the limit of sessions a user may have.
 const SESSIONS_PER_USER: usize = 60;
+
+/// Fewer than the limit of tokens a user may have.
+const TOKENS_PER_USER: usize = 20;
+
+/// Longer than any proof takes.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(86_400);
 
 pub struct ProbeUsers {
     accounts: Accounts,
@@ -32,19 +39,36 @@ pub struct ProbeUsers {
 /// A session, and when it was revoked.
 pub struct Session {
     pub cookie: String,
-    pub handle: Handle,
-    /// When the form that revokes it was sent.
+    pub revocation: Revocation,
+}
+
+/// An access token, and when it was revoked.
+pub struct ProbeToken {
+    pub text: SecretString,
+    pub revocation: Revocation,
+}
+
+/// When a session or token is revoked, and how.
+pub struct Revocation {
+    /// Where the form is sent to.
+    path: String,
+    /// When the form was sent.
     pub sent: Cell<Option<Instant>>,
-    /// When that form was answered. From then on no request may be served with this session.
+    /// When that form was answered. From then on no request may be served.
     pub answered: Cell<Option<Instant>>,
 }
 
-/// A user in one browser, who is about to revoke their other sessions.
+/// A user in one browser, who is about to revoke their other sessions, or their tokens.
 pub struct ProbeUser {
     cookie: String,
     csrf_token: String,
+    /// The page with the form. A revocation leads back to it.
+    page: &'static str,
     pub other_sessions: Vec<Session>,
 }
+
+const SESSIONS_PAGE: &str = "/account/sessions";
+const TOKENS_PAGE: &str = "/account/tokens";
 
 impl ProbeUsers {
     /// Creates accounts as the instances know them: in the same database, with the same secret.
@@ -70,23 +94,52 @@ impl ProbeUsers {
 
     /// A session that is never revoked.
     pub async fn bystander(&self) -> Result<Session, ProveError> {
-        self.sessions_of_new_user(1).await?.pop().ok_or_else(no_session)
+        let (_, mut sessions) = self.new_user(1).await?;
+        sessions.pop().ok_or_else(no_session)
+    }
+
+    /// A token that is never revoked.
+    pub async fn bystanding_token(&self, scopes: &RequestedScopes) -> Result<ProbeToken, ProveError> {
+        let (user, _) = self.new_user(0).await?;
+        self.token(user, scopes).await
     }
 
     /// A new user, who has opened the page that lists their sessions.
     pub async fn user(&self, http: &mut HttpConnection) -> Result<ProbeUser, ProveError> {
-        let mut other_sessions = self.sessions_of_new_user(SESSIONS_PER_USER).await?;
-        let Session { cookie, .. } = other_sessions.pop().ok_or_else(no_session)?;
-        let page = http.get("/account/sessions", &cookie).await?;
-        let field = page.body.split_once("name=\"csrf_token\" value=\"").map(|(_, rest)| rest);
-        let Some(csrf_token) = field.and_then(|rest| rest.split('"').next()) else {
-            return Err(ProveError::unexpected(Request::SessionsPage, page.status, page.location));
+        let (_, sessions) = self.new_user(SESSIONS_PER_USER).await?;
+        open_page(http, SESSIONS_PAGE, sessions).await
+    }
+
+    /// A new user with tokens, who has opened the page that lists them.
+    pub async fn user_with_tokens(
+        &self,
+        http: &mut HttpConnection,
+        scopes: &RequestedScopes,
+    ) -> Result<(ProbeUser, Vec<ProbeToken>), ProveError> {
+        let (user, sessions) = self.new_user(1).await?;
+        let mut tokens = Vec::new();
+        for _ in 0..TOKENS_PER_USER {
+            tokens.push(self.token(user, scopes).await?);
+        }
+        Ok((open_page(http, TOKENS_PAGE, sessions).await?, tokens))
+    }
+
+    async fn token(&self, user: UserId, scopes: &RequestedScopes) -> Result<ProbeToken, ProveError> {
+        let token = NewToken {
+            user,
+            name: "latchkey prove".to_owned(),
+            scopes: scopes.clone(),
+            lifetime: TOKEN_LIFETIME,
+            made_by: None,
         };
-        Ok(ProbeUser { cookie, csrf_token: csrf_token.to_owned(), other_sessions })
+        let created = self.accounts.tokens.create(token, Client::operator()).await.split()?;
+        let created = created.map_err(ProveError::TokenRefused)?;
+        let revocation = Revocation::at(format!("{TOKENS_PAGE}/{}/revoke", created.record.id));
+        Ok(ProbeToken { text: created.text.reveal().into(), revocation })
     }
 
     /// Creates a user, and opens `count` sessions as a log-in does.
-    async fn sessions_of_new_user(&self, count: usize) -> Result<Vec<Session>, ProveError> {
+    async fn new_user(&self, count: usize) -> Result<(UserId, Vec<Session>), ProveError> {
         let number = self.created.replace(self.created.get() + 1);
         let invalid = |why: &dyn std::fmt::Debug| ProveError::InvalidAccount(format!("{why:?}"));
         let email = Email::parse(&format!("person{number}@example.org")).map_err(|why| invalid(&why))?;
@@ -107,12 +160,34 @@ impl ProbeUsers {
             .sessions()
             .write(move |change| (0..count).map(|_| store.open(change, &login)).collect())
             .await?;
-        Ok(opened.into_iter().map(|(key, handle)| self.session(&key, handle)).collect())
+        Ok((user, opened.into_iter().map(|(key, handle)| self.session(&key, handle)).collect()))
     }
 
     fn session(&self, key: &Key, handle: Handle) -> Session {
         let cookie = format!("latchkey={}", self.signer.sign(key.reveal()));
-        Session { cookie, handle, sent: Cell::default(), answered: Cell::default() }
+        Session { cookie, revocation: Revocation::at(format!("{SESSIONS_PAGE}/{handle}/revoke")) }
+    }
+}
+
+/// Opens a page with the last of these sessions.
+async fn open_page(
+    http: &mut HttpConnection,
+    page: &'static str,
+    mut sessions: Vec<Session>,
+) -> Result<ProbeUser, ProveError> {
+    let Session { cookie, .. } = sessions.pop().ok_or_else(no_session)?;
+    let answer = http.get(page, &cookie).await?;
+    let field = answer.body.split_once("name=\"csrf_token\" value=\"").map(|(_, rest)| rest);
+    let Some(csrf_token) = field.and_then(|rest| rest.split('"').next()) else {
+        return Err(ProveError::unexpected(Request::Page(page), answer.status, answer.location));
+    };
+    let csrf_token = csrf_token.to_owned();
+    Ok(ProbeUser { cookie, csrf_token, page, other_sessions: sessions })
+}
+
+impl Revocation {
+    fn at(path: String) -> Self {
+        Self { path, sent: Cell::default(), answered: Cell::default() }
     }
 }
 
@@ -122,16 +197,20 @@ impl ProbeUser {
         &self.cookie
     }
 
-    /// Revokes one of the other sessions with the form on their page, and records when. Returns `false` if there was
-    /// no answer in time, or the instance asked to come back later.
-    pub async fn revoke(&self, session: &Session, http: &mut HttpConnection) -> Result<bool, ProveError> {
-        let path = format!("/account/sessions/{}/revoke", session.handle);
-        session.sent.set(Some(Instant::now()));
-        let answer = http.post(&path, &self.cookie, &format!("csrf_token={}", self.csrf_token)).await;
+    /// Revokes one of the other sessions, or a token, with the form on its page, and records when. Returns `false` if
+    /// there was no answer in time, or the instance asked to come back later.
+    pub async fn revoke(
+        &self,
+        revocation: &Revocation,
+        http: &mut HttpConnection,
+    ) -> Result<bool, ProveError> {
+        revocation.sent.set(Some(Instant::now()));
+        let form = format!("csrf_token={}", self.csrf_token);
+        let answer = http.post(&revocation.path, &self.cookie, &form).await;
         let answered = Instant::now();
         match answer {
-            Ok(answer) if answer.leads_to("/account/sessions") => {
-                session.answered.set(Some(answered));
+            Ok(answer) if answer.leads_to(self.page) => {
+                revocation.answered.set(Some(answered));
                 Ok(true)
             }
             Ok(answer) if answer.status != 503 => {

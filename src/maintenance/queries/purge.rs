@@ -40,7 +40,7 @@ macro_rules! delete {
 }
 
 /// Rows that no statement reads any more.
-pub(crate) const EXPIRED: [&str; 9] = [
+pub(crate) const EXPIRED: [&str; 10] = [
     delete!("registrations", "expires_at < now()"),
     delete!("user_tokens", "expires_at < now()"),
     delete!("decoy_tokens", "expires_at < now()"),
@@ -51,6 +51,7 @@ pub(crate) const EXPIRED: [&str; 9] = [
     delete!("totp", "active_at IS NULL AND created_at < now() - interval '1 day'"),
     delete!("ceremonies", "expires_at < now()"),
     delete!("app_entries", "expires_at < now()"),
+    delete!("tokens", "expires_at < now()"),
 ];
 
 /// Deletes one batch.

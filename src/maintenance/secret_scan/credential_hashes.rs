@@ -55,6 +55,7 @@ impl CredentialHashes {
                     .collect();
                 self.contains(run.as_bytes())
                     || run.as_bytes().windows(KEY_LETTERS).any(|key| self.contains(key))
+                    || run.as_bytes().windows(ACCESS_TOKEN_LETTERS).any(|token| self.contains(token))
                     || code.as_bytes().windows(CODE_LETTERS).any(|code| self.contains(code))
             })
     }
@@ -64,8 +65,10 @@ impl CredentialHashes {
     }
 }
 
-/// A session key or a token: 32 bytes in Base64.
+/// A session key, or the token of a link: 32 bytes in Base64.
 const KEY_LETTERS: usize = 43;
+/// A personal access token: a prefix and a checksum beside such bytes.
+const ACCESS_TOKEN_LETTERS: usize = 52;
 /// A recovery code: 16 bytes in Base32.
 const CODE_LETTERS: usize = 26;
 
@@ -87,8 +90,9 @@ mod tests {
     fn a_credential_is_found_in_every_encoding() {
         let key = secret::encode(&[7; 32]);
         let code = "ABCDEFGHIJKLMNOPQRSTUVWXY2";
+        let token = format!("lk_{}AAAAAA", secret::encode(&[9; 32]));
         let mut credentials = CredentialHashes::default();
-        for shown in [key.as_str(), code] {
+        for shown in [key.as_str(), code, token.as_str()] {
             credentials.add(&json!(hex(&secret::sha256(shown.as_bytes()))));
         }
         let signed = format!("{}={key}", "+".repeat(43));
@@ -102,6 +106,9 @@ mod tests {
             json!(hex(&[7; 32])),
             json!(hex(key.as_bytes())),
             json!("abcd-efgh-ijkl-mnop-qrst-uvwx-y2"),
+            json!(token),
+            json!(format!("Bearer {token}")),
+            json!(format!("token-{token}-x")),
         ] {
             assert!(credentials.matches_value(&hiding), "{hiding}");
         }

@@ -46,6 +46,14 @@ const SECTIONS: &[(&str, &str)] = &[
         ),
     ),
     (
+        "tokens",
+        rows!(
+            "SELECT t.name, CASE WHEN a.slug IS NULL THEN t.scopes ELSE ARRAY['app:' || a.slug] END AS scopes, t.made_by AS session, \
+         t.created_at AS created, t.last_used_at AS last_used, t.expires_at AS expires \
+         FROM tokens t LEFT JOIN apps a ON a.id = t.app WHERE t.user_id = $1 ORDER BY t.created_at, t.id"
+        ),
+    ),
+    (
         // Without the IP addresses and browsers of other users.
         "events",
         rows!(

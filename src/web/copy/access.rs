@@ -49,8 +49,10 @@ pub fn who(rule: &Rule, emails: &UserEmails) -> String {
     if let Some(within) = rule.fresh {
         text += &format!(", who confirmed in the last {}", last(within));
     }
-    if rule.tokens {
+    if rule.accepts_tokens() {
         text += ", also with an access token";
+    } else if rule.tokens {
+        text += "; no access token counts, because it proves neither a second factor nor a recent confirmation";
     }
     text
 }
@@ -255,5 +257,9 @@ mod tests {
         let rule = Rule { fresh: Some(Duration::from_secs(3600)), ..Rule::everywhere(Access::Listed(list)) };
         assert_eq!(who(&rule, &emails), "ada@example.org, who confirmed in the last hour");
         assert_eq!(who(&rule, &UserEmails::new()), "a deleted user, who confirmed in the last hour");
+        let rule = Rule { tokens: true, ..Rule::everywhere(Access::SignedIn) };
+        assert_eq!(who(&rule, &UserEmails::new()), "Every user, also with an access token");
+        let rule = Rule { factor: RequiredFactor::Passkey, ..rule };
+        assert!(who(&rule, &UserEmails::new()).starts_with("Every user, with a passkey; no access token counts"));
     }
 }

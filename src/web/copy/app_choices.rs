@@ -44,7 +44,11 @@ pub const LOGIN_METHODS: Options = &[
     ("password+totp", "A password and an authenticator app"),
     ("password+passkey", "A password and a passkey"),
     ("passkey", "A passkey"),
+    (ACCESS_TOKEN, "An access token for this app"),
 ];
+
+/// Stands for no log-in: a program sends the request.
+pub const ACCESS_TOKEN: &str = "token";
 
 /// Seconds since the last proof of identity.
 pub const CONFIRMED: Options = &[("0", "Just now"), ("1800", "30 minutes ago"), ("86400", "A day ago")];

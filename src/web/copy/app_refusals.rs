@@ -225,7 +225,7 @@ impl From<&RuleRefusal> for Phrase {
             ),
             RuleRefusal::OpenWithProof => Self::new(
                 "open-with-proof",
-                "Visitors can't prove anything. A rule that is open to everyone can't ask for a second factor or a confirmation.",
+                "Visitors can't prove anything. A rule that is open to everyone can't ask for a second factor or a confirmation, and can't accept access tokens.",
             ),
             RuleRefusal::NoPath => Self::new("no-path", "Say which paths the rule is for."),
             RuleRefusal::SeveralPaths => Self::new("several-paths", "Use one of “all”, “exact” and “below”."),

@@ -67,6 +67,9 @@ pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
             format!("{text}: {group}, {}", field_change(&note))
         }
         Some(EventDetail::Group { group, note: None }) => format!("{text}: {group}"),
+        Some(EventDetail::Token(token)) => {
+            format!("{text}: {} ({})", isolated(&token.token), token.scopes.join(", "))
+        }
         Some(EventDetail::EndedSessions { .. }) | None => format!("{text}: {}", isolated(detail)),
     };
     match act {
@@ -157,6 +160,8 @@ pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
         AuditAction::GroupRemoved => (with("Group removed"), "warn"),
         AuditAction::GroupJoined => (with("Joined a group"), "warn"),
         AuditAction::GroupLeft => (with("Left a group"), "warn"),
+        AuditAction::TokenCreated => (with("Token created"), "warn"),
+        AuditAction::TokenRevoked => (with("Token revoked"), "warn"),
     }
 }
 
@@ -237,6 +242,11 @@ mod tests {
             (AuditAction::PasskeyRenamed, r#"{"from":"A","to":"B"}"#, "Passkey renamed from A to B"),
             (AuditAction::RecoveryCodeUsed, "9 left", "Recovery code used: 9 left"),
             (AuditAction::RecoveryCodeUsed, r#"{"codes_left":9}"#, "Recovery code used, 9 left"),
+            (
+                AuditAction::TokenCreated,
+                r#"{"token":"Backup","token_id":"00000000-0000-0000-0000-000000000000","scopes":["me","users:read"],"expires":"2026-05-01T09:30:00Z"}"#,
+                "Token created: Backup (me, users:read)",
+            ),
             // A newer version may record another reason.
             (AuditAction::LogInRefused, r#"{"reason":"new"}"#, "Log-in refused: {\"reason\":\"new\"}"),
         ] {

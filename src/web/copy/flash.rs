@@ -57,6 +57,7 @@ flashes! {
     SessionEnded = "session-ended", "good", "That session has ended.";
     OthersEnded = "others-ended", "good", "All your other sessions have ended.";
     NoOthers = "no-others", "warn", "There were no other sessions to end.";
+    TokenRevoked = "token-revoked", "good", "The token has been revoked. No program can use it any more.";
     RoleChanged = "role-changed", "good", "The role has been changed. It takes effect on their next request.";
     Disabled = "disabled", "good", "The account has been disabled and all its sessions have ended.";
     Enabled = "enabled", "good", "The account has been enabled.";

@@ -30,6 +30,7 @@ pub struct FrontCopy {
 front_copy! {
     /// A script, an image or a websocket without a key.
     LogIn = 401, "log-in", "You're not logged in", "Log in at the address in log_in, then try again.";
+    TooManyTokens = 429, "too-many-tokens", "Too many unknown access tokens", "Your network has sent too many of them. Wait, then try again with a token that is valid.";
     NotSent = 401, "not-sent", "Not sent", "You're not logged in any more. Log in in a new tab, then reload this page to send it again.";
     Frame = 401, "frame", "You're not logged in", "Log in in a new tab, then reload this page.";
     NotAllowed = 403, "not-allowed", "You don't have access", "Ask an administrator if you need it.";
@@ -76,6 +77,11 @@ pub const OPEN_APP: &str = "Open the app";
 pub const LEAVE: &str = "Leave this app";
 pub const LOG_OUT: &str = "Log out of everything";
 pub const YOUR_APPS: &str = "Your apps";
+
+/// Details of [`FrontCode::LogIn`] for a program that has sent an access token.
+pub const TOKEN_UNKNOWN: &str =
+    "This access token is not valid for this app: it is unknown, has expired, was revoked, or is for something else.";
+pub const TOKEN_NOT_ACCEPTED: &str = "The rule for this address accepts no access tokens.";
 
 /// Who is refused.
 pub fn logged_in_as(name: &str, email: &str) -> String {

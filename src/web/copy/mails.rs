@@ -203,6 +203,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             link: undo.url.clone(),
             why: WAYS_TO_LOG_IN_CHANGE,
         },
+        Notice::TokenCreated { opens_api, expires_at, not_me } => token_created(origin, *opens_api, *expires_at, not_me.as_ref(), happened),
         Notice::FactorLocked { failures } => NoticeText {
             subject: "Your authenticator app is locked".into(),
             what: format!("{failures} wrong codes were entered for your Latchkey account, the last one {happened}. Someone knows your password, but didn't get in. Codes from your app no longer work; recovery codes and passkeys do."),
@@ -284,6 +285,41 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
                 why: "We send this email when too many wrong passwords lock your password.",
             }
         }
+    }
+}
+
+fn token_created(
+    origin: &Origin,
+    opens_api: bool,
+    expires_at: OffsetDateTime,
+    not_me: Option<&MailedLink>,
+    happened: &str,
+) -> NoticeText {
+    let opens = match opens_api {
+        true => "A program that has it can use Latchkey's API as you",
+        false => "A program that has it can use one of your apps as you",
+    };
+    let (maker, advice, button, link) = match not_me {
+        Some(not_me) => (
+            format!("was created {happened}"),
+            format!("If this was you, ignore this email. If not, secure your account: we'll end every session, revoke every token, undo what was added to your account since that session began, and send you a link to set a new password. The link works for {}.", in_words(not_me.valid_for)),
+            "Secure my account",
+            not_me.url.clone(),
+        ),
+        None => (
+            "was created by the operator of this site".to_owned(),
+            "If you don't expect this, ask them. You can revoke the token at any time.".to_owned(),
+            "Show my tokens",
+            origin.link("/account/tokens"),
+        ),
+    };
+    NoticeText {
+        subject: "An access token was created".into(),
+        what: format!("An access token for your Latchkey account {maker}. {opens}, until {}.", moment(expires_at)),
+        advice,
+        button,
+        link,
+        why: "We send this email whenever an access token is created for your account.",
     }
 }
 

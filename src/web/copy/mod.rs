@@ -35,3 +35,4 @@ pub(super) mod moments;
 pub(super) mod notices;
 pub mod phrase;
 pub(super) mod refusals;
+pub mod tokens;

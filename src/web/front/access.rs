@@ -5,18 +5,21 @@ use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::HeaderMap;
-use latchkey_sessions::{ScopedSession, Use};
+use latchkey_sessions::Use;
 use uuid::Uuid;
 
 use super::answers::{self, FrontRefusal};
-use super::app_key::PresentedAppKey;
 use super::app_request::AppRequest;
-use crate::apps::{AccessRequest, Answer, Caller, HostOwner, RequestHeaders, RequestKind, decide, is_safe};
-use crate::db::Fault;
+use crate::apps::{
+    AccessRequest, Answer, HostOwner, RequestHeaders, RequestKind, decide, is_safe,
+};
 use crate::db::time::Moment;
-use crate::identity::{User, UserSession as _};
+use crate::db::{Failed, Fault, Refusable as _};
+use crate::throttle::RetryAfter;
 use crate::web::proxy::BodyLength;
-use crate::web::streams::{Destination, LiveStreams, StreamFacts, StreamGate, StreamKey, ends_at};
+use crate::web::streams::{
+    Authenticated, Credential, CredentialId, Destination, LiveStreams, StreamFacts, StreamGate, StreamKey, ends_at,
+};
 
 /// What the rules say about a request.
 pub enum Admission {
@@ -28,40 +31,78 @@ pub enum Admission {
 
 /// A request that may be passed on.
 pub struct Granted {
-    /// The session whose user the app learns.
-    pub found: Option<ScopedSession<User>>,
+    /// The session or token whose user the app learns.
+    pub found: Option<Authenticated>,
     /// Asked before each write.
     pub gate: Rc<StreamGate>,
 }
 
-/// The session and its user, for the log line.
+/// The session or token and its user, for the log line.
 #[derive(Default)]
 pub struct LogFields {
     pub session: Option<Uuid>,
+    pub token: Option<Uuid>,
     pub principal: Option<Uuid>,
 }
 
 impl LogFields {
-    fn record(&mut self, found: Option<&ScopedSession<User>>) {
-        self.session = found.map(|scoped| scoped.live.record.handle.0);
-        self.principal = found.map(|scoped| scoped.live.user_id().0);
+    fn record(&mut self, found: Option<&Authenticated>) {
+        let id = found.map(Authenticated::id);
+        self.session = id.and_then(CredentialId::session).map(|handle| handle.0);
+        self.token = id.and_then(CredentialId::token).map(|id| id.0);
+        self.principal = found.map(|found| found.user_id().0);
     }
 }
 
-/// The request, as a decision sees it.
-pub fn access_request<'r>(app_request: &AppRequest<'r>) -> AccessRequest<'r> {
-    let headers = RequestHeaders::read(|name| header_text(app_request.headers, name));
-    AccessRequest::new(
-        app_request.method.as_str(),
-        app_request.uri.path(),
-        &headers,
-        BodyLength::announced(app_request.headers).has_body(),
-        app_request.address,
-        app_request.shared.trusted_hops,
-    )
+/// A request, as the rules see it, and what it has sent to be let in.
+pub struct Asked<'r> {
+    pub request: AccessRequest<'r>,
+    pub credential: Option<Credential>,
 }
 
-/// Decides, opens a stream, and looks app and session up again: a change that was announced in between is either seen
+impl<'r> Asked<'r> {
+    pub fn by(app_request: &AppRequest<'r>) -> Self {
+        let headers = RequestHeaders::read(|name| header_text(app_request.headers, name));
+        let mut request = AccessRequest::new(
+            app_request.method.as_str(),
+            app_request.uri.path(),
+            &headers,
+            BodyLength::announced(app_request.headers).has_body(),
+            app_request.address,
+            app_request.shared.trusted_hops,
+        );
+        let credential = app_request.credential();
+        // A program, whatever it accepts: it could not log in on a page.
+        if matches!(credential, Some(Credential::Token(_)))
+            && request.fetch_site.is_none()
+            && matches!(request.kind, RequestKind::Navigation | RequestKind::Form)
+        {
+            request.kind = RequestKind::Script;
+        }
+        Self { request, credential }
+    }
+
+    pub fn sent_token(&self) -> bool {
+        matches!(self.credential, Some(Credential::Token(_)))
+    }
+
+    /// Only requests that the user causes count as use, so that pages that refresh themselves do not keep a session
+    /// alive. A token does not live longer for its use, which is noted for its owner.
+    fn usage(&self) -> Use {
+        let counts = match self.request.kind {
+            _ if self.sent_token() => true,
+            RequestKind::Navigation | RequestKind::Form => true,
+            RequestKind::Websocket | RequestKind::Preflight => false,
+            // A program sends no Sec-Fetch-Site.
+            RequestKind::Frame | RequestKind::Script => {
+                !is_safe(self.request.method) || self.request.fetch_site.is_none()
+            }
+        };
+        if counts { Use::Counts } else { Use::Background }
+    }
+}
+
+/// Decides, opens a stream, and looks app and credential up again: a change that was announced in between is either seen
 /// by the second lookup or marks the stream.
 ///
 /// # Errors
@@ -69,32 +110,30 @@ pub fn access_request<'r>(app_request: &AppRequest<'r>) -> AccessRequest<'r> {
 pub async fn admit(
     streams: &Arc<LiveStreams>,
     app_request: &AppRequest<'_>,
-    asked: &AccessRequest<'_>,
+    asked: Asked<'_>,
     log: &mut LogFields,
 ) -> Result<Admission, Fault> {
-    let key = app_request.key();
-    let found = match &key {
-        Some(key) => app_request.find(key, usage(asked)).await?,
-        None => None,
+    let found = match first_lookup(app_request, &asked).await.split()? {
+        Ok(found) => found,
+        Err(wait) => return Ok(Admission::Refused(answers::too_many_tokens(app_request, &asked, wait))),
     };
     log.record(found.as_ref());
-    let found = match decided(app_request, asked, found) {
+    let found = match decided(app_request, &asked, found) {
         Ok(found) => found,
         Err(response) => return Ok(Admission::Refused(*response)),
     };
-    let gate = open(streams, app_request, asked, key.as_ref(), found.as_ref());
+    let gate = open(streams, app_request, &asked, found.as_ref());
     let generation = gate.generation();
     let snapshot = app_request.shared.accounts.apps.snapshot().await?;
     match snapshot.owner_of(app_request.origin.host()) {
         Some(HostOwner::App { app, .. }) if Arc::ptr_eq(app, app_request.app) || app == app_request.app => {}
         owner => return Ok(Admission::AppChanged(owner.cloned())),
     }
-    let found = match (&key, found) {
-        (Some(key), Some(first)) => {
-            let again = app_request.find(key, Use::Background).await?;
-            match again {
-                Some(again) if again.live.is_same_reading(&first.live) => Some(again),
-                again => match decided(app_request, asked, again) {
+    let found = match (&asked.credential, found) {
+        (Some(credential), Some(first)) => {
+            match app_request.find(credential, Use::Background).await? {
+                Some(again) if again.is_same_reading(&first) => Some(again),
+                again => match decided(app_request, &asked, again) {
                     Ok(again) => again,
                     Err(response) => return Ok(Admission::Refused(*response)),
                 },
@@ -106,16 +145,31 @@ pub async fn admit(
     Ok(Admission::Granted(Granted { found, gate }))
 }
 
+/// Refused if the client's network has sent too many tokens that are not alive.
+async fn first_lookup(
+    app_request: &AppRequest<'_>,
+    asked: &Asked<'_>,
+) -> Result<Option<Authenticated>, Failed<RetryAfter>> {
+    let usage = asked.usage();
+    match &asked.credential {
+        None => Ok(None),
+        Some(Credential::Token(text)) => {
+            let tokens = &app_request.shared.accounts.tokens;
+            let found = tokens.authenticate(text, app_request.client, usage).await?;
+            Ok(found.filter(|live| live.opens(app_request.app.id)).map(Authenticated::Token))
+        }
+        Some(key) => Ok(app_request.find(key, usage).await?),
+    }
+}
+
 fn open(
     streams: &Arc<LiveStreams>,
     app_request: &AppRequest<'_>,
-    asked: &AccessRequest<'_>,
-    key: Option<&PresentedAppKey>,
-    found: Option<&ScopedSession<User>>,
+    asked: &Asked<'_>,
+    found: Option<&Authenticated>,
 ) -> Rc<StreamGate> {
-    let key = key
-        .zip(found)
-        .map(|(key, found)| StreamKey { raw: key.key().into(), session: found.live.record.handle });
+    let key = asked.credential.as_ref().zip(found);
+    let key = key.map(|(credential, found)| StreamKey { credential: credential.clone(), id: found.id() });
     let to = Destination {
         app: app_request.app,
         origin: app_request.origin,
@@ -125,40 +179,30 @@ fn open(
         request_id: app_request.id,
     };
     // The time does not matter for a visitor.
-    let opened = found.map_or(Moment(0), |found| found.live.moment());
-    let principal = found.map(|found| found.live.record.principal);
-    StreamGate::open(streams, principal, StreamFacts::new(&to, asked, key, opened))
+    let opened = found.map_or(Moment(0), Authenticated::moment);
+    let principal = found.map(Authenticated::principal);
+    StreamGate::open(streams, principal, StreamFacts::new(&to, &asked.request, key, opened))
 }
 
-/// The session whose user the app learns, or the answer to a request that is refused.
+/// The session or token whose user the app learns, or the answer to a request that is refused.
 fn decided(
     app_request: &AppRequest<'_>,
-    asked: &AccessRequest<'_>,
-    found: Option<ScopedSession<User>>,
-) -> Result<Option<ScopedSession<User>>, Box<HttpResponse>> {
-    let caller = found.as_ref().map(|scoped| Caller::of(&scoped.live, scoped.proved_at));
+    asked: &Asked<'_>,
+    found: Option<Authenticated>,
+) -> Result<Option<Authenticated>, Box<HttpResponse>> {
+    let caller = found.as_ref().map(Authenticated::caller);
     // The time does not matter for a visitor.
-    let now = found.as_ref().map_or(Moment(0), |scoped| scoped.live.moment());
-    let (answer, trace) = decide(app_request.app, asked, caller.as_ref(), now);
+    let now = found.as_ref().map_or(Moment(0), Authenticated::moment);
+    let (answer, trace) = decide(app_request.app, &asked.request, caller.as_ref(), now);
     if let Answer::Pass { identity, .. } = answer {
         return Ok(found.filter(|_| identity));
     }
-    if let (Answer::NotAllowed(_), Some(scoped)) = (answer, &found) {
-        app_request.shared.accounts.apps.record_refusal(app_request.app, &scoped.live, app_request.client);
+    if let (Answer::NotAllowed(_), Some(found)) = (answer, &found) {
+        let (apps, session) = (&app_request.shared.accounts.apps, found.id().session());
+        apps.record_refusal(app_request.app, found.user_id(), session, now, app_request.client);
     }
     let refusal = FrontRefusal { answer, trace, asked, caller: caller.as_ref() };
     Err(Box::new(answers::refuse(app_request, &refusal)))
-}
-
-/// Only requests that the user causes count as use, so that pages that refresh themselves do not keep a session alive.
-fn usage(asked: &AccessRequest<'_>) -> Use {
-    let counts = match asked.kind {
-        RequestKind::Navigation | RequestKind::Form => true,
-        RequestKind::Websocket | RequestKind::Preflight => false,
-        // A program sends no Sec-Fetch-Site.
-        RequestKind::Frame | RequestKind::Script => !is_safe(asked.method) || asked.fetch_site.is_none(),
-    };
-    if counts { Use::Counts } else { Use::Background }
 }
 
 /// The value of a header; empty if it is not text.

@@ -5,10 +5,12 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 
+use super::access::Asked;
 use super::app_request::AppRequest;
 use super::page::{self, PageContent, PageLink};
-use crate::apps::{AccessRequest, Answer, App, Caller, RequestKind, Trace, UnreadableApp};
+use crate::apps::{AccessRequest, Answer, App, Caller, Explain, RequestKind, Rule, Trace, UnreadableApp};
 use crate::db::Fault;
+use crate::throttle::RetryAfter;
 use crate::web::copy::access;
 use crate::web::copy::front::{self, FrontCode};
 use crate::web::proxy::ProxyError;
@@ -17,7 +19,7 @@ use crate::web::proxy::ProxyError;
 pub struct FrontRefusal<'r> {
     pub answer: Answer,
     pub trace: Trace,
-    pub asked: &'r AccessRequest<'r>,
+    pub asked: &'r Asked<'r>,
     pub caller: Option<&'r Caller<'r>>,
 }
 
@@ -25,16 +27,17 @@ pub struct FrontRefusal<'r> {
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 pub fn refuse(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>) -> HttpResponse {
-    let mut response = match (refusal.answer, refusal.asked.kind) {
-        (Answer::LogIn, kind) => log_in(app_request, kind),
+    let asked = &refusal.asked.request;
+    let mut response = match (refusal.answer, asked.kind) {
+        (Answer::LogIn, kind) => log_in(app_request, refusal, kind),
         (Answer::Confirm { .. }, kind) => confirm(app_request, kind),
         (answer, kind) => forbidden(app_request, refusal, code_of(answer), kind),
     };
-    allow_cors(app_request, refusal.asked, &mut response);
+    allow_cors(app_request, asked, &mut response);
     response
 }
 
-fn log_in(app_request: &AppRequest<'_>, kind: RequestKind) -> HttpResponse {
+fn log_in(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>, kind: RequestKind) -> HttpResponse {
     let url = app_request.log_in_url(false);
     let new_tab = || PageContent {
         links: vec![PageLink::to(front::LOG_IN_IN_NEW_TAB, home_url(app_request)).in_new_tab()],
@@ -45,12 +48,51 @@ fn log_in(app_request: &AppRequest<'_>, kind: RequestKind) -> HttpResponse {
         RequestKind::Form => app_request.page(FrontCode::NotSent, new_tab()),
         RequestKind::Frame => app_request.page(FrontCode::Frame, new_tab()),
         RequestKind::Websocket | RequestKind::Preflight | RequestKind::Script => {
+            let why = why_token_refused(app_request, refusal);
             let mut response =
-                page::problem(FrontCode::LogIn, None, Some(&home_url(app_request)), app_request.id);
+                page::problem(FrontCode::LogIn, why, Some(&home_url(app_request)), app_request.id);
             challenge(app_request, &mut response);
+            ask_for_token(app_request, refusal, &mut response);
             response
         }
     }
+}
+
+/// Why the token of the request does not let it in; `None` if there is none, or the app gives no reasons.
+fn why_token_refused(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>) -> Option<&'static str> {
+    match (refusal.asked.sent_token(), refusal.caller) {
+        (false, _) => None,
+        (true, None) => Some(front::TOKEN_UNKNOWN),
+        (true, Some(_)) => (app_request.app.explain != Explain::Off).then_some(front::TOKEN_NOT_ACCEPTED),
+    }
+}
+
+/// Tells a program that it may send an access token: some send a password only after they were asked for one. Browsers
+/// send `Sec-Fetch-Site` and are not asked, because they would open a dialog for a password.
+fn ask_for_token(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>, response: &mut HttpResponse) {
+    let rule = refusal.trace.rule.and_then(|at| app_request.app.rules.get(at));
+    if refusal.asked.request.fetch_site.is_some() || !rule.is_some_and(Rule::accepts_tokens) {
+        return;
+    }
+    let slug = &app_request.app.slug;
+    // RFC 6750 §3.
+    let error = if refusal.asked.sent_token() { ", error=\"invalid_token\"" } else { "" };
+    for challenge in
+        [format!("Bearer realm=\"{slug}\"{error}"), format!("Basic realm=\"{slug}\", charset=\"UTF-8\"")]
+    {
+        if let Ok(value) = HeaderValue::from_str(&challenge) {
+            response.headers_mut().append(header::WWW_AUTHENTICATE, value);
+        }
+    }
+}
+
+/// The client's network has sent too many tokens that are not alive.
+pub fn too_many_tokens(app_request: &AppRequest<'_>, asked: &Asked<'_>, wait: RetryAfter) -> HttpResponse {
+    let kind = asked.request.kind;
+    let mut response = plain(FrontCode::TooManyTokens, Some(app_request.app), kind, app_request.id);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.0));
+    allow_cors(app_request, &asked.request, &mut response);
+    response
 }
 
 fn confirm(app_request: &AppRequest<'_>, kind: RequestKind) -> HttpResponse {

@@ -12,6 +12,7 @@ use crate::apps::AppOrigin;
 use crate::identity::UserId;
 use crate::secret::{self, Secret};
 use crate::web::http::cookies;
+use crate::web::streams::Credential;
 
 /// How long a browser may take from the app to the portal and back (ten minutes to log in).
 pub const STATE_MAX_AGE: time::Duration = time::Duration::minutes(10);
@@ -61,6 +62,10 @@ impl PresentedAppKey {
     /// The key itself.
     pub fn key(&self) -> &str {
         self.text.split('.').next().unwrap_or_default()
+    }
+
+    pub fn credential(&self) -> Credential {
+        Credential::AppKey(self.key().into())
     }
 
     /// Whether it was given to `user`.

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, Uri};
-use latchkey_sessions::{ScopedSession, Use};
+use latchkey_sessions::Use;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::app_key::PresentedAppKey;
 use super::page::{self, PageContent};
 use crate::apps::{App, AppOrigin};
 use crate::db::Fault;
-use crate::identity::{Client, User};
+use crate::identity::Client;
 use crate::web::copy::front::FrontCode;
 use crate::web::http::shared::Shared;
 use crate::web::http::{return_to, urlencoded};
+use crate::web::proxy::access_token;
+use crate::web::streams::{Authenticated, Credential};
 
 /// The paths below this one are Latchkey's on every origin of an app.
 pub const RESERVED: &str = "/.latchkey/";
@@ -44,13 +46,22 @@ impl AppRequest<'_> {
         PresentedAppKey::of(self.headers, self.origin, &self.shared.secret)
     }
 
-    /// The live session of the key, if the key is for this app and this origin.
+    /// What the request has sent to be let in: an access token, otherwise an app key. A request with both is judged by the
+    /// token alone, as at the API.
+    pub fn credential(&self) -> Option<Credential> {
+        let mut values = self.headers.get_all(header::AUTHORIZATION);
+        match values.find_map(|value| access_token(value.as_bytes())) {
+            Some(token) => Some(Credential::Token(token.into())),
+            None => self.key().map(|key| key.credential()),
+        }
+    }
+
+    /// Whose credential it is, if it is for this app and this origin.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn find(&self, key: &PresentedAppKey, use_: Use) -> Result<Option<ScopedSession<User>>, Fault> {
-        let found = self.shared.accounts.sessions().find_scoped(key.key(), self.app.id.0, use_).await?;
-        Ok(found.filter(|scoped| self.origin.is(&scoped.origin)))
+    pub async fn find(&self, credential: &Credential, usage: Use) -> Result<Option<Authenticated>, Fault> {
+        credential.find(&self.shared.accounts, self.app.id, self.origin, usage).await
     }
 
     /// A page of Latchkey about this app.

@@ -15,13 +15,13 @@ use futures_util::future::LocalBoxFuture;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::access::{Admission, Granted, LogFields, access_request, admit, header_text};
+use super::access::{Admission, Asked, Granted, LogFields, admit, header_text};
 use super::answers;
 use super::app_request::{AppRequest, RESERVED};
 use super::{echo, handoff, host, leave, page};
 use crate::apps::{App, AppSnapshot, HostOwner, RequestHeaders, RequestKind, host_name};
 use crate::db::Fault;
-use crate::identity::{Client, UserSession as _};
+use crate::identity::Client;
 use crate::web::copy::front::{FrontCode, OPEN_APP};
 use crate::web::http::request_layer::{log_fault, new_request_id};
 use crate::web::http::server::{ClientConnection, Front, Routed};
@@ -29,7 +29,7 @@ use crate::web::http::shared::Shared;
 use crate::web::http::{client_address, traceparent};
 use crate::web::ops::{app_question, doctor};
 use crate::web::proxy::{BodyLength, ClientFacts, Identity, Transport};
-use crate::web::streams::LiveStreams;
+use crate::web::streams::{Authenticated, LiveStreams};
 
 /// Each worker has one.
 pub struct FrontDoor {
@@ -91,8 +91,9 @@ impl FrontDoor {
                 });
                 let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
                 let app = owner.as_ref().map_or("-", HostOwner::slug);
-                let [mut session, mut principal] = [Uuid::encode_buffer(); 2];
+                let [mut session, mut token, mut principal] = [Uuid::encode_buffer(); 3];
                 let session = log.session.map(|id| &*id.hyphenated().encode_lower(&mut session));
+                let token = log.token.map(|id| &*id.hyphenated().encode_lower(&mut token));
                 let principal = log.principal.map(|id| &*id.hyphenated().encode_lower(&mut principal));
                 tracing::info!(
                     method = method.as_str(),
@@ -100,6 +101,7 @@ impl FrontDoor {
                     status = response.status().as_u16(),
                     took_us,
                     session,
+                    token,
                     principal,
                     "served"
                 );
@@ -199,16 +201,16 @@ impl FrontDoor {
                 Fault::Unavailable("the session cache is off, so there is no invalidation listener".into());
             return Served::page(answers::unavailable(&fault, kind_of(head), id));
         }
-        let asked = access_request(&app_request);
-        let kind = asked.kind;
-        let Granted { found, gate } = match admit(&self.streams, &app_request, &asked, log).await {
+        let asked = Asked::by(&app_request);
+        let kind = asked.request.kind;
+        let Granted { found, gate } = match admit(&self.streams, &app_request, asked, log).await {
             Ok(Admission::Granted(granted)) => granted,
             Ok(Admission::Refused(response)) => return Served::page(response),
             Ok(Admission::AppChanged(now)) => return Served::AppChanged(request, now),
             Err(fault) => return Served::page(failed(&fault, head, id)),
         };
-        let user_id = found.as_ref().map(|scoped| scoped.live.user_id().to_string()).unwrap_or_default();
-        let user = found.as_ref().map(|scoped| &scoped.live.owner);
+        let user_id = found.as_ref().map(|found| found.user_id().to_string()).unwrap_or_default();
+        let user = found.as_ref().map(Authenticated::user);
         let groups: Vec<&str> =
             user.iter().flat_map(|user| user.groups().iter()).map(|group| group.as_str()).collect();
         let identity = user.map(|user| Identity {

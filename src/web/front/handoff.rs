@@ -87,7 +87,7 @@ fn spent(app_request: &AppRequest<'_>) -> HttpResponse {
 
 async fn has_live_key(app_request: &AppRequest<'_>) -> Result<bool, Fault> {
     let Some(key) = app_request.key() else { return Ok(false) };
-    Ok(app_request.find(&key, latchkey_sessions::Use::Background).await?.is_some())
+    Ok(app_request.find(&key.credential(), latchkey_sessions::Use::Background).await?.is_some())
 }
 
 /// Removes what the app left in this browser for another user: its cache and storage, and the cookies that the operator

@@ -2,6 +2,7 @@
 
 mod moments;
 mod series;
+mod token;
 
 use time::OffsetDateTime;
 
@@ -16,6 +17,7 @@ use latchkey_sessions::{Handle, Policy, SessionRecord};
 pub use crate::passwords::Strength;
 pub use moments::{Ends, When};
 pub use series::{Series, grouped};
+pub use token::TokenView;
 
 pub struct SessionView {
     pub handle: String,

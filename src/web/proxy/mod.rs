@@ -11,6 +11,7 @@ mod hop_by_hop;
 mod identity;
 mod limits;
 mod our_cookies;
+mod our_tokens;
 mod pool;
 mod preview;
 mod request_headers;
@@ -28,6 +29,7 @@ mod websocket;
 
 pub use error::ProxyError;
 pub use identity::Identity;
+pub use our_tokens::access_token;
 pub use preview::preview;
 pub use request_headers::BodyLength;
 pub use shared::TransportShared;

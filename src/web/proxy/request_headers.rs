@@ -10,6 +10,7 @@ use super::error::ProxyError;
 use super::hop_by_hop::{NamedByConnection, is_hop_by_hop};
 use super::identity::Identity;
 use super::our_cookies;
+use super::our_tokens::holds_token;
 use crate::apps::{App, AppOrigin, Upstream, UpstreamHost};
 
 /// If `Connection` could remove these, the decision and the upstream could see different requests.
@@ -74,6 +75,7 @@ pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::Hea
             || is_identity(name)
             || named.contains(name)
             || is_own()
+            || name == "authorization" && holds_token(value.as_bytes())
         {
             continue;
         }

@@ -7,13 +7,11 @@ use std::time::Instant;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::{Method, Uri};
-use latchkey_sessions::{Handle, ScopedSession};
-
+use super::credential::{Authenticated, Credential, CredentialId};
 use crate::apps::{AccessRequest, App, AppOrigin, RequestKind};
 use crate::db::time::Moment;
-use crate::identity::User;
 
-/// The request of a stream, and the key that it came with.
+/// The request of a stream, and what it was let in with.
 pub struct StreamFacts {
     pub app: Arc<App>,
     pub origin: AppOrigin,
@@ -36,10 +34,10 @@ pub struct StreamFacts {
     has_events: AtomicBool,
 }
 
-/// The app key of a request, and the session that it belongs to.
+/// The credential of a request, and the session or token that it belongs to.
 pub struct StreamKey {
-    pub raw: Box<str>,
-    pub session: Handle,
+    pub credential: Credential,
+    pub id: CredentialId,
 }
 
 /// Where a request goes.
@@ -100,9 +98,9 @@ impl StreamFacts {
     }
 }
 
-/// When a stream of this session ends if the session is not used until then; never for a visitor.
-pub fn ends_at(found: Option<&ScopedSession<User>>) -> Moment {
-    found.map_or(Moment(i64::MAX), |found| found.live.record.expires_at)
+/// When a stream has to be decided again because of the time; never for a visitor.
+pub fn ends_at(found: Option<&Authenticated>) -> Moment {
+    found.map_or(Moment(i64::MAX), Authenticated::ends_at)
 }
 
 /// Copied: the value itself would keep the whole buffer in which the request was read.

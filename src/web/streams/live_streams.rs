@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use latchkey_sessions::{ActiveStream, Changes, Observer, Store, StreamEnd, Streams};
+use latchkey_sessions::{ActiveStream, Changes, Observer, StreamEnd, Streams};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::facts::StreamFacts;
-use crate::apps::{Apps, announces_apps};
+use crate::accounts::Accounts;
+use crate::apps::announces_apps;
 use crate::db::time::Moment;
-use crate::identity::User;
 
 /// Streams that have to be decided again.
 pub(super) type MarkedStreams = Vec<Arc<ActiveStream<StreamFacts>>>;
@@ -17,8 +17,7 @@ pub(super) type MarkedStreams = Vec<Arc<ActiveStream<StreamFacts>>>;
 /// Requests that are being passed on to apps.
 pub struct LiveStreams {
     pub(super) streams: Arc<Streams<StreamFacts>>,
-    pub(super) sessions: Store<User>,
-    pub(super) apps: Apps,
+    pub(super) accounts: Accounts,
     /// Takes the streams that have to be decided again.
     queue: UnboundedSender<MarkedStreams>,
     stopping: AtomicBool,
@@ -26,11 +25,10 @@ pub struct LiveStreams {
 
 impl LiveStreams {
     /// * `queue`: takes the streams that have to be decided again.
-    pub(super) fn new(sessions: &Store<User>, apps: &Apps, queue: UnboundedSender<MarkedStreams>) -> Self {
+    pub(super) fn new(accounts: &Accounts, queue: UnboundedSender<MarkedStreams>) -> Self {
         Self {
             streams: Arc::default(),
-            sessions: sessions.clone(),
-            apps: apps.clone(),
+            accounts: accounts.clone(),
             queue,
             stopping: AtomicBool::new(false),
         }
@@ -50,7 +48,7 @@ impl LiveStreams {
 
     /// The database's time, while the instance has a lease.
     pub(super) fn lease_moment(&self) -> Option<Moment> {
-        self.sessions.lease_moment()
+        self.accounts.sessions().lease_moment()
     }
 
     pub(super) fn decide_again(&self, marked: MarkedStreams) {

@@ -5,11 +5,13 @@
 //! (`live_streams.rs`). A marked stream passes nothing on until it was decided again (`recheck.rs`): then it goes on, or
 //! its connection fails.
 
+mod credential;
 mod facts;
 mod gate;
 mod live_streams;
 mod recheck;
 
+pub use credential::{Authenticated, Credential, CredentialId};
 pub use facts::{Destination, StreamFacts, StreamKey, ends_at};
 pub use gate::StreamGate;
 pub use live_streams::LiveStreams;

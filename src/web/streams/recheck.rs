@@ -5,24 +5,26 @@ use std::time::Instant;
 
 use actix_web::rt::spawn;
 use actix_web::rt::time::{sleep, timeout};
-use latchkey_sessions::{ActiveStream, Store, StreamEnd, Use};
+use latchkey_sessions::{ActiveStream, StreamEnd, Use};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::credential::{Authenticated, CredentialId};
 use super::facts::{StreamFacts, ends_at};
 use super::live_streams::{LiveStreams, MarkedStreams, Marker};
-use crate::apps::{Answer, Apps, Caller, decide};
+use crate::accounts::Accounts;
+use crate::apps::{Answer, decide};
 use crate::config::StreamLimits;
 use crate::db::time::Moment;
 use crate::db::{Failed, refuse};
-use crate::identity::User;
 
 type Stream = ActiveStream<StreamFacts>;
 
 /// Observes the store from now on, and decides marked streams again in tasks of the current runtime.
-pub fn start(sessions: &Store<User>, apps: &Apps) -> Arc<LiveStreams> {
+pub fn start(accounts: &Accounts) -> Arc<LiveStreams> {
     let (queue, marked) = unbounded_channel();
-    let streams = Arc::new(LiveStreams::new(sessions, apps, queue));
-    sessions.observe(Arc::new(Marker(Arc::downgrade(&streams))));
+    let streams = Arc::new(LiveStreams::new(accounts, queue));
+    // After the observers of tokens and apps, which have then forgotten what a stream is decided by.
+    accounts.sessions().observe(Arc::new(Marker(Arc::downgrade(&streams))));
     spawn(run(Arc::clone(&streams), marked));
     spawn(watch_the_time(Arc::clone(&streams)));
     streams
@@ -38,7 +40,7 @@ async fn run(streams: Arc<LiveStreams>, mut marked: UnboundedReceiver<MarkedStre
     }
 }
 
-/// Marks streams whose session may have ended by time, and ends all streams if the instance stays without a lease.
+/// Marks streams whose session or token may have ended by time, and ends all streams if the instance stays without a lease.
 async fn watch_the_time(streams: Arc<LiveStreams>) {
     let mut without_lease: Option<Instant> = None;
     loop {
@@ -79,29 +81,27 @@ impl LiveStreams {
         }
     }
 
-    /// Until when the stream may go on, according to its key, its session and the rules.
+    /// Until when the stream may go on, according to its session or token and the rules.
     async fn still_allowed(&self, stream: &Stream) -> Result<Moment, Failed<StreamEnd>> {
         let facts = &stream.facts;
-        let snapshot = self.apps.snapshot().await?;
+        let snapshot = self.accounts.apps.snapshot().await?;
         let app = snapshot.by_host(facts.origin.host()).filter(|app| app.id == facts.app.id);
         let Some(app) = app.filter(|app| app.origins.contains(&facts.origin)) else {
             return refuse(StreamEnd::Refused);
         };
-        // Its keys have ended, too. Its bytes may come from an upstream that the app no longer has.
+        // Its keys have ended, too; its tokens have not. Its bytes may come from an upstream that the app no longer has.
         if !app.enabled || app.upstream != facts.app.upstream {
             return refuse(StreamEnd::Refused);
         }
         let found = match &facts.key {
             None => None,
             Some(key) => {
-                let found = self.sessions.find_scoped(&key.raw, app.id.0, Use::Background).await?;
-                let Some(found) = found.filter(|found| facts.origin.is(&found.origin)) else {
-                    return refuse(StreamEnd::Ended);
-                };
+                let found = key.credential.find(&self.accounts, app.id, &facts.origin, Use::Background);
+                let Some(found) = found.await? else { return refuse(StreamEnd::Ended) };
                 Some(found)
             }
         };
-        let caller = found.as_ref().map(|found| Caller::of(&found.live, found.proved_at));
+        let caller = found.as_ref().map(Authenticated::caller);
         let (answer, _) = decide(app, &facts.asked(), caller.as_ref(), facts.opened);
         match answer {
             Answer::Pass { .. } => Ok(ends_at(found.as_ref())),
@@ -116,18 +116,22 @@ fn close(stream: &Stream, why: StreamEnd) {
         return;
     }
     let facts = &stream.facts;
+    let id = facts.key.as_ref().map(|key| key.id);
+    let (session, token) = (id.and_then(CredentialId::session), id.and_then(CredentialId::token));
     tracing::info!(
         id = &*facts.request_id,
         app = facts.app.slug.as_str(),
-        session = facts.key.as_ref().map(|key| tracing::field::display(key.session)),
+        session = session.map(tracing::field::display),
+        token = token.map(tracing::field::display),
         principal = stream.principal().map(tracing::field::display),
-        why = reason(why),
+        why = reason(why, token.is_some()),
         "stream closed"
     );
 }
 
-fn reason(end: StreamEnd) -> &'static str {
+fn reason(end: StreamEnd, by_token: bool) -> &'static str {
     match end {
+        StreamEnd::Ended if by_token => "the access token has ended",
         StreamEnd::Ended => "the session has ended",
         StreamEnd::Refused => "the rules no longer allow it",
         StreamEnd::Unconfirmed => "it could not be decided again in time",

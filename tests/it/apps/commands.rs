@@ -63,6 +63,13 @@ fn the_commands_add_an_app_say_who_gets_in_and_explain_it() {
     assert_eq!(object("--as ada@example.org --get /")["passes"], true);
     assert_eq!(object("--as ada@example.org --post /x")["passes"], true);
     assert_eq!(object("--get /a//b --from 10.0.0.7")["answer"], "path-ambiguous");
+    ok(run("app rule add wiki --below /dav --allow signed-in --tokens --at 1"));
+    assert_eq!(
+        object("--as ada@example.org --token --path /dav/x --method PROPFIND"),
+        json!({ "passes": true, "answer": "pass", "rule": 1 })
+    );
+    assert_eq!(object("--as ada@example.org --token --get /")["answer"], "log-in");
+    ok(run("app rule remove wiki 1"));
     let said = explain("--as ada@example.org --get /administrator?x=1 --from 10.0.0.7");
     assert!(said.starts_with("rule 1: /admin and below: Does not match"), "{said}");
 

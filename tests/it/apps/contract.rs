@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latchkey::apps::{
-    Access, AccessList, AccessRequest, Answer, App, AppOrigin, Caller, NotAllowed, PathMatch, RequestKind,
+    Access, AccessList, AccessRequest, Answer, App, AppOrigin, Caller, CallerKind, NotAllowed, PathMatch, RequestKind,
     RequiredFactor, Rule, RulePath, RuleScope, Slug, UnknownAddress, canonical, decide,
 };
 use latchkey::db::time::Moment;
@@ -31,6 +31,7 @@ fn app(rules: Vec<Rule>) -> App {
 /// A caller of a request.
 #[derive(Debug)]
 struct Ada {
+    kind: CallerKind,
     groups: Vec<GroupName>,
     method: LoginMethod,
     proved: Duration,
@@ -43,6 +44,7 @@ const ADA: UserId = UserId(Uuid::from_u128(1));
 impl Ada {
     fn caller(&self) -> Caller<'_> {
         Caller {
+            kind: self.kind,
             user: ADA,
             email: "ada@example.org",
             name: "Ada",
@@ -117,7 +119,10 @@ fn by_the_contract(app: &App, request: &AccessRequest<'_>, caller: Option<&Calle
 }
 
 fn of_rule(rule: &Rule, caller: Option<&Caller<'_>>) -> Answer {
-    let Some(caller) = caller else {
+    let is_token = |caller: &&Caller<'_>| caller.kind == CallerKind::Token;
+    let proves_more = rule.factor != RequiredFactor::Any || rule.fresh.is_some();
+    let accepted = |caller: &&Caller<'_>| !is_token(caller) || rule.tokens && !proves_more;
+    let Some(caller) = caller.filter(accepted) else {
         return if rule.access == Access::Open { OPEN } else { Answer::LogIn };
     };
     let listed = match &rule.access {
@@ -179,11 +184,13 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
     ]);
     let factor = select(RequiredFactor::ALL.to_vec());
     let fresh = select(vec![None, Some(Duration::from_secs(60))]);
-    let rule = (paths, methods, networks, access, factor, fresh).prop_map(
-        |(path, methods, networks, access, factor, fresh)| Rule {
+    let rule = (paths, methods, networks, access, factor, fresh, any::<bool>()).prop_map(
+        |(path, methods, networks, access, factor, fresh, tokens)| Rule {
             when: RuleScope { methods, path, networks },
             factor,
             fresh,
+            // No other rule may be stored.
+            tokens: tokens && access != Access::Open,
             ..Rule::everywhere(access)
         },
     );
@@ -192,9 +199,16 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
 
 fn adas() -> impl Strategy<Value = Option<Ada>> {
     let groups = subsequence(vec![group("a"), group("b"), group("staff")], 0..=3);
-    let ada =
-        (groups, select(LoginMethod::ALL.to_vec()), select(vec![0, 60, 61]), any::<(bool, bool, bool)>());
-    let ada = ada.prop_map(|(groups, method, proved, (totp, passkey, is_admin))| Ada {
+    let kind = select(vec![CallerKind::Session, CallerKind::Token]);
+    let ada = (
+        kind,
+        groups,
+        select(LoginMethod::ALL.to_vec()),
+        select(vec![0, 60, 61]),
+        any::<(bool, bool, bool)>(),
+    );
+    let ada = ada.prop_map(|(kind, groups, method, proved, (totp, passkey, is_admin))| Ada {
+        kind,
         groups,
         method,
         proved: Duration::from_secs(proved),
@@ -265,6 +279,8 @@ proptest! {
         prop_assert_eq!(trace.answer, answer);
         if let Answer::Pass { identity, .. } = answer {
             prop_assert!(caller.is_some() || !identity, "a visitor has no identity");
+            let by_token = identity && caller.is_some_and(|caller| caller.kind == CallerKind::Token);
+            prop_assert!(!by_token || app.rules[trace.rule.unwrap()].tokens, "the rule says tokens");
         }
     }
 

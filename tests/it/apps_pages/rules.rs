@@ -47,11 +47,15 @@ async fn a_rule_says_which_requests_it_is_about_and_who_gets_in() {
     )
     .await
     .is(303);
+    add_rule(&mut admin, &[("path", "/dav"), ("access", "signed-in"), ("tokens", "1"), ("place", "3")])
+        .await
+        .is(303);
     let found = rules(&mut admin).await;
     assert_eq!(found[2], "3. Only /robots.txt and /robots.txt/: Everyone, without logging in");
+    assert_eq!(found[3], "4. /dav and below: Every user, also with an access token");
     // The rule above it matches every request.
     admin.get("/admin/apps/wiki").await.has_notice("unreachable");
-    assert_eq!(app.events("app.changed"), 2);
+    assert_eq!(app.events("app.changed"), 3);
 }
 
 #[actix_web::test]
@@ -70,6 +74,7 @@ async fn each_field_of_a_rule_is_refused_with_its_reason_and_what_was_typed() {
         (&[("access", "listed"), ("groups", "staff")], "unknown-group"),
         (&[("access", "listed"), ("users", "nobody@example.org")], "unknown-user"),
         (&[("access", "open"), ("factor", "two")], "open-with-proof"),
+        (&[("access", "open"), ("tokens", "1")], "open-with-proof"),
         (&[("access", "everyone")], "unknown-choice"),
         (&[("access", "signed-in"), ("fresh", "7")], "unknown-choice"),
         (&[("access", "signed-in"), ("note", &"n".repeat(500))], "note-too-long"),

@@ -24,33 +24,37 @@ async fn a_tried_request_gets_the_answer_of_the_rules_and_every_rule_that_was_as
         &[("path", "/lan"), ("networks", "10.0.0.0/8"), ("access", "open")][..],
         &[("path", "/safe"), ("access", "signed-in"), ("factor", "two"), ("fresh", "600")],
         &[("path", "/staff"), ("access", "listed"), ("groups", "staff")],
+        &[("path", "/dav"), ("access", "signed-in"), ("tokens", "1")],
     ] {
         add_rule(&mut admin, fields).await.is(303);
     }
-    // The newest rule is first: /staff, /safe, /lan, every path.
+    // The newest rule is first: /dav, /staff, /safe, /lan, every path.
     admin.get("/admin/apps/wiki/try").await.is(200).is_page("admin/apps/slug/try");
-    answers(&tries(&mut admin, "path=%2F").await, "log-in", Some("4"));
+    answers(&tries(&mut admin, "path=%2F").await, "log-in", Some("5"));
     let as_ada = "as=ada%40example.org";
     let page = tries(&mut admin, &format!("{as_ada}&path=%2F")).await;
-    answers(&page, "pass", Some("4"));
-    assert_eq!(page.count("[data-rule]"), 4);
+    answers(&page, "pass", Some("5"));
+    assert_eq!(page.count("[data-rule]"), 5);
     answers(
         &tries(&mut admin, &format!("{as_ada}&path=%2Fstaff%2Fx%3Fa%3Db")).await,
         "not-listed",
-        Some("1"),
+        Some("2"),
     );
-    answers(&tries(&mut admin, &format!("{as_ada}&path=%2Fsafe")).await, "second-factor-missing", Some("2"));
+    answers(&tries(&mut admin, &format!("{as_ada}&path=%2Fsafe")).await, "second-factor-missing", Some("3"));
     let two = "with=password%2Btotp";
-    answers(&tries(&mut admin, &format!("{as_ada}&{two}&path=%2Fsafe")).await, "pass", Some("2"));
+    answers(&tries(&mut admin, &format!("{as_ada}&{two}&path=%2Fsafe")).await, "pass", Some("3"));
     let old = "confirmed=86400";
-    answers(&tries(&mut admin, &format!("{as_ada}&{two}&{old}&path=%2Fsafe")).await, "confirm", Some("2"));
-    answers(&tries(&mut admin, "path=%2Flan&from=10.0.0.7").await, "pass-open", Some("3"));
-    answers(&tries(&mut admin, "path=%2Flan&from=192.0.2.7").await, "log-in", Some("4"));
-    answers(&tries(&mut admin, "path=%2Flan").await, "unknown-address", Some("3"));
+    answers(&tries(&mut admin, &format!("{as_ada}&{two}&{old}&path=%2Fsafe")).await, "confirm", Some("3"));
+    let token = "with=token";
+    answers(&tries(&mut admin, &format!("{as_ada}&{token}&path=%2Fdav")).await, "pass", Some("1"));
+    answers(&tries(&mut admin, &format!("{as_ada}&{token}&path=%2F")).await, "log-in", Some("5"));
+    answers(&tries(&mut admin, "path=%2Flan&from=10.0.0.7").await, "pass-open", Some("4"));
+    answers(&tries(&mut admin, "path=%2Flan&from=192.0.2.7").await, "log-in", Some("5"));
+    answers(&tries(&mut admin, "path=%2Flan").await, "unknown-address", Some("4"));
     answers(&tries(&mut admin, "path=%2F%2Fstaff").await, "path-ambiguous", None);
     admin.get("/admin/groups/staff").await;
     admin.post("/admin/groups/staff/join", &[("email", ada.email)]).await.is(303);
-    answers(&tries(&mut admin, &format!("{as_ada}&path=%2Fstaff")).await, "pass", Some("1"));
+    answers(&tries(&mut admin, &format!("{as_ada}&path=%2Fstaff")).await, "pass", Some("2"));
     admin.get("/admin/apps/wiki").await;
     admin.post("/admin/apps/wiki/disable", &[]).await.is(303);
     answers(&tries(&mut admin, "path=%2F").await, "unknown-app", None);

@@ -33,6 +33,27 @@ fn is_empty(dir: &DataDir) {
     assert!(left.is_empty(), "{left:?} is left over");
 }
 
+/// The JSON line of a proof with two instances.
+#[track_caller]
+fn is_plausible(line: &str) {
+    let said: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(said["instances"], 2);
+    for none in ["served_after_answer", "refused_while_live", "failed"] {
+        assert_eq!(said[none], 0, "{line}");
+    }
+    let ended = said["revocations"].as_u64().unwrap();
+    // Each was requested from both instances at least twice before and twice after the answer.
+    let asked = said["begun_after_answer"].as_u64().unwrap();
+    assert!(
+        ended > 0 && asked >= 4 * ended && said["requests"].as_u64().unwrap() >= asked + 4 * ended,
+        "{line}"
+    );
+    for times in ["answered_ms", "refused_here_ms", "refused_elsewhere_ms"] {
+        let [p50, p99, max] = ["p50", "p99", "max"].map(|mark| said[times][mark].as_f64().unwrap());
+        assert!(0.0 < p50 && p50 <= p99 && p99 <= max, "{line}");
+    }
+}
+
 /// Process id and parent id of each process with these words in its command line.
 fn running(words: &str) -> Vec<(i32, i32)> {
     let output = Command::new("ps").args(["-A", "-ww", "-o", "pid=,ppid=,args="]).output().unwrap();
@@ -54,22 +75,7 @@ fn revoked_sessions_are_refused_everywhere_and_existing_data_is_not_touched() {
     let latchkey = confined(Latchkey::on(&db.url()), &dir);
     let ran = latchkey.run(&["prove", "revocation", "--instances", "2", "--seconds", "2", "--json"]);
     let [line] = ran.well()[..] else { panic!("{}", ran.out) };
-    let said: Value = serde_json::from_str(line).unwrap();
-    assert_eq!(said["instances"], 2);
-    for none in ["served_after_answer", "refused_while_live", "failed"] {
-        assert_eq!(said[none], 0, "{line}");
-    }
-    let ended = said["revocations"].as_u64().unwrap();
-    // Each session was requested from both instances at least twice before and twice after the answer.
-    let asked = said["begun_after_answer"].as_u64().unwrap();
-    assert!(
-        ended > 0 && asked >= 4 * ended && said["requests"].as_u64().unwrap() >= asked + 4 * ended,
-        "{line}"
-    );
-    for times in ["answered_ms", "refused_here_ms", "refused_elsewhere_ms"] {
-        let [p50, p99, max] = ["p50", "p99", "max"].map(|mark| said[times][mark].as_f64().unwrap());
-        assert!(0.0 < p50 && p50 <= p99 && p99 <= max, "{line}");
-    }
+    is_plausible(line);
     drops_its_database(&db);
     assert_eq!(
         db.scalar::<i64>("SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM audit_events)"),
@@ -78,6 +84,22 @@ fn revoked_sessions_are_refused_everywhere_and_existing_data_is_not_touched() {
     // The configured database was used only to create and drop the other one.
     let after: i64 = db.scalar("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()");
     assert!(after - before < 40, "{} transactions", after - before);
+    is_empty(&dir);
+}
+
+#[test]
+fn revoked_access_tokens_are_refused_everywhere() {
+    let _alone = alone();
+    let (db, dir) = (TestDb::new(), DataDir::new());
+    let latchkey = confined(Latchkey::on(&db.url()), &dir);
+    let arguments = ["prove", "revocation", "--tokens", "--instances", "2", "--seconds", "2"];
+    let ran = latchkey.run(&[&arguments[..], &["--json"]].concat());
+    let [line] = ran.well()[..] else { panic!("{}", ran.out) };
+    is_plausible(line);
+    let text = latchkey.run(&arguments).well().join("\n");
+    assert!(text.contains("Every revoked access token was refused by every instance."), "{text}");
+    assert!(!text.contains("session"), "{text}");
+    drops_its_database(&db);
     is_empty(&dir);
 }
 

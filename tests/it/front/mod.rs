@@ -6,4 +6,5 @@ mod identity;
 mod leave;
 mod outage;
 pub mod support;
+pub mod tokens;
 mod unreadable;

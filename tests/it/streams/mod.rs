@@ -5,4 +5,5 @@ mod closing;
 mod going_on;
 mod races;
 mod support;
+mod tokens;
 mod without_lease;

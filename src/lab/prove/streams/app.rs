@@ -22,9 +22,13 @@ use crate::config::{AppBounds, Misconfigured};
 use crate::lab::prove::ProveError;
 
 /// The short name of the app, and its origin on every instance.
-const SLUG: &str = "latchkey-prove";
+pub const SLUG: &str = "latchkey-prove";
 pub const HOST: &str = "latchkey-prove.localhost";
 pub const ORIGIN: &str = "http://latchkey-prove.localhost";
+
+/// A page that is complete at once.
+pub const PAGE: &str = "/page";
+const PAGE_RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// How often an event is sent on each stream.
 const EVENT_EVERY: Duration = Duration::from_millis(10);
@@ -67,7 +71,7 @@ impl ProbeApp {
         Ok(Self { port, state, accepting })
     }
 
-    /// The app as the instances know it. Every user may open it.
+    /// The app as the instances know it. Every user may open it, also with an access token.
     pub fn registration(&self) -> Result<App, ProveError> {
         let invalid = |why: &dyn std::fmt::Debug| Misconfigured::new(format!("the app of the test: {why:?}"));
         let slug = Slug::parse(SLUG).map_err(|why| invalid(&why))?;
@@ -75,7 +79,7 @@ impl ProbeApp {
         let upstream = Upstream::parse(&url, None).map_err(|why| invalid(&why))?;
         let origin = AppOrigin::parse(ORIGIN).map_err(|why| invalid(&why))?;
         let mut app = App::new(slug, Some(upstream), vec![origin]);
-        app.rules = vec![Rule::everywhere(Access::SignedIn)];
+        app.rules = vec![Rule { tokens: true, ..Rule::everywhere(Access::SignedIn) }];
         // Some downloads are stalled as long as the test lasts.
         let idle = *AppBounds::DURATION.end();
         app.limits = AppLimits { idle, max_in_flight: AppBounds::IN_FLIGHT, ..app.limits };
@@ -109,17 +113,17 @@ async fn accept(listener: TcpListener, state: Rc<AppState>) {
     }
 }
 
-/// Answers the one request of a connection, until the other side closes it.
+/// Answers requests for the page, and one for anything else, until the other side closes the connection.
 async fn serve(mut stream: TcpStream, state: &AppState) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut head = Vec::new();
-    while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
-        if stream.read_buf(&mut head).await? == 0 {
-            return Ok(());
+    let target = loop {
+        let Some(target) = requested(&mut stream).await? else { return Ok(()) };
+        if target != PAGE {
+            break target;
         }
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let (path, round) = head.split(' ').nth(1).and_then(|target| target.split_once('?')).unwrap_or_default();
+        stream.write_all(PAGE_RESPONSE).await?;
+    };
+    let (path, round) = target.split_once('?').unwrap_or_default();
     match StreamKind::of_path(path) {
         Some(StreamKind::Events) => send_events(&mut stream, state).await,
         Some(StreamKind::Download) => {
@@ -132,6 +136,18 @@ async fn serve(mut stream: TcpStream, state: &AppState) -> io::Result<()> {
                 .await
         }
     }
+}
+
+/// The target of the next request; `None` if there is none.
+async fn requested(stream: &mut TcpStream) -> io::Result<Option<String>> {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Ok(None);
+        }
+    }
+    let head = String::from_utf8_lossy(&head);
+    Ok(Some(head.split(' ').nth(1).unwrap_or_default().to_owned()))
 }
 
 async fn send_events(stream: &mut TcpStream, state: &AppState) -> io::Result<()> {

@@ -17,14 +17,14 @@ use actix_web::rt::time::sleep;
 
 use super::error::{Awaited, ProveError};
 use super::http::HttpConnection;
-use super::users::{ProbeUser, ProbeUsers, Session};
+use super::users::{ProbeUser, ProbeUsers, Revocation, Session};
 
-use app::ProbeApp;
 use client::{StreamClient, StreamFate, StreamRequest};
 use handoff::enter;
 use lasting::going_on;
 use report::AnsweredRevocation;
 
+pub use app::{HOST, PAGE, ProbeApp, SLUG};
 pub use kind::StreamKind;
 pub use report::{RacedOpenings, StreamFailing, StreamReport};
 
@@ -178,9 +178,9 @@ impl StreamTest {
         let window = (2 * self.last_answered).clamp(*RACE_WINDOW.start(), *RACE_WINDOW.end());
         let raced = self.race(&cookie, window);
         sleep(window / 2 * (self.round % u64::from(MOMENTS)) as u32 / MOMENTS).await;
-        let was_answered = user.revoke(&session, &mut self.connections[instance]).await?;
-        let (true, Some(sent), Some(answered)) = (was_answered, session.sent.get(), session.answered.get())
-        else {
+        let was_answered = user.revoke(&session.revocation, &mut self.connections[instance]).await?;
+        let Revocation { sent, answered, .. } = &session.revocation;
+        let (true, Some(sent), Some(answered)) = (was_answered, sent.get(), answered.get()) else {
             // It may be revoked now, later or never, so nothing can be said about it.
             self.report.unanswered += 1;
             return Ok(());

@@ -10,4 +10,5 @@ pub mod profile;
 pub mod recovery_codes;
 pub mod security;
 pub mod sessions;
+pub mod tokens;
 pub mod totp;

@@ -6,4 +6,5 @@ pub mod groups;
 pub mod invitations;
 pub mod overview;
 pub mod sessions;
+pub mod tokens;
 pub mod users;

@@ -19,7 +19,7 @@ use crate::web::http::path::{ById, Path};
 use crate::web::pages::NoFields;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, FlashMessage, Page};
-use crate::web::pages::view::{EventView, PER_PAGE, Pager, SessionView, UserView};
+use crate::web::pages::view::{EventView, PER_PAGE, Pager, SessionView, TokenView, UserView};
 use crate::web::session::guard::Admin;
 
 #[derive(Template)]
@@ -49,6 +49,7 @@ struct UserPage {
     page: Page,
     user: UserView,
     sessions: Vec<SessionView>,
+    tokens: Vec<TokenView>,
     events: Vec<EventView>,
     last_admin: bool,
     is_self: bool,
@@ -68,6 +69,7 @@ impl UserPage {
         let (here, now, policy) =
             (me.session.record.handle, me.session.now(), ctx.accounts().sessions().policy());
         let sessions = found.sessions.iter();
+        let tokens = ctx.accounts().tokens.of_user(UserId(id)).await?;
         let (groups, all_groups) =
             (ctx.accounts().groups.of_user(UserId(id)).await?, ctx.accounts().groups.list().await?);
         Ok(Self {
@@ -77,6 +79,7 @@ impl UserPage {
             sessions: sessions
                 .map(|record| SessionView::new(record, here, now, policy).of(Some(&found.user)))
                 .collect(),
+            tokens: tokens.iter().map(|token| TokenView::new(token, now)).collect(),
             events: found
                 .events
                 .iter()

@@ -39,12 +39,7 @@ impl Owner for Watched {
         let rows = live::<Self>(conn, keys)?;
         let mut principals: Vec<Principal> = rows.iter().map(|row| row.record.principal).collect();
         principals.dedup();
-        for principal in principals {
-            let gate = GATES.lock().unwrap().get(&principal.0).cloned();
-            if let Some(gate) = gate {
-                gate.pass();
-            }
-        }
+        principals.into_iter().for_each(pass_gate);
         Ok(rows.into_iter().map(|row| row.owned_by(Self)).collect())
     }
 }
@@ -95,6 +90,14 @@ impl Gate {
     pub async fn holds(&self, queries: usize) {
         eventually("queries held up", async || (self.state.lock().unwrap().waiting == queries).then_some(()))
             .await;
+    }
+}
+
+/// A query that has read something of `principal` waits here while their gate is shut.
+pub fn pass_gate(principal: Principal) {
+    let gate = GATES.lock().unwrap().get(&principal.0).cloned();
+    if let Some(gate) = gate {
+        gate.pass();
     }
 }
 

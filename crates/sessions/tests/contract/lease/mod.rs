@@ -3,6 +3,7 @@
 
 mod clocks;
 mod instances;
+mod leased;
 mod lookups;
 mod memory;
 mod observers;

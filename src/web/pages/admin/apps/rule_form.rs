@@ -30,6 +30,7 @@ pub struct RuleForm {
     admins: Text,
     factor: Text,
     fresh: Text,
+    tokens: Text,
     note: Text,
     place: Text,
 }
@@ -54,8 +55,9 @@ impl RuleForm {
             fields.refuse("fresh", UNKNOWN_CHOICE);
         }
         let fresh = fresh.parse().ok().map(Duration::from_secs);
+        let tokens = !self.tokens.as_str().is_empty();
         let note = self.note.as_str().trim().to_owned();
-        let rule = Rule { when, access, factor, fresh, tokens: false, note };
+        let rule = Rule { when, access, factor, fresh, tokens, note };
         Ok(fields.errors().is_empty().then_some(rule))
     }
 

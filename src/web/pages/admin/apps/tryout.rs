@@ -10,6 +10,7 @@ use crate::apps::{AccessRequest, App, Caller, RuleMismatch, decide_with_trace};
 use crate::db::time::Moment;
 use crate::identity::{Email, LoginMethod};
 use crate::web::copy::access::{UserEmails, answer, skipped, when, who};
+use crate::web::copy::app_choices::ACCESS_TOKEN;
 use crate::web::copy::app_refusals::{NOT_AN_ADDRESS, unknown_user};
 use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
@@ -100,15 +101,12 @@ async fn try_request(
         return Ok(None);
     }
     let age = form.value("confirmed").parse().unwrap_or(0_i64).clamp(0, 86_400);
-    let caller = user.as_ref().map(|(id, user)| Caller {
-        user: *id,
-        email: user.email(),
-        name: user.name(),
-        role: user.role,
-        groups: user.groups(),
-        method: LoginMethod::parse(form.value("with")).or(Some(LoginMethod::Password)),
-        proved_at: Moment(now.0 - age * 1_000_000),
-        enrolled: user.factors,
+    let caller = user.as_ref().map(|(id, user)| match form.value("with") {
+        ACCESS_TOKEN => Caller::with_token(*id, user),
+        method => {
+            let method = LoginMethod::parse(method).unwrap_or(LoginMethod::Password);
+            Caller::now(*id, user, method, Moment(now.0 - age * 1_000_000))
+        }
     });
     let method = form.value("method").trim().to_ascii_uppercase();
     let path = form.value("path").trim();

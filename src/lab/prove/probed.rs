@@ -1,0 +1,85 @@
+//! What is revoked while requests are sent with it: a session at the portal, or an access token at an app.
+
+use std::io::Error;
+use std::mem;
+
+use secrecy::ExposeSecret as _;
+
+use super::ProveError;
+use super::http::{HttpConnection, ProbeAnswer};
+use super::streams::{HOST, PAGE, SLUG};
+use super::users::{ProbeToken, ProbeUser, ProbeUsers, Revocation, Session};
+use crate::apps::Slug;
+use crate::config::Misconfigured;
+use crate::tokens::RequestedScopes;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProbedKind {
+    #[default]
+    Sessions,
+    Tokens,
+}
+
+pub enum Probed {
+    Session(Session),
+    Token(ProbeToken),
+}
+
+impl ProbedKind {
+    /// One that is never revoked.
+    pub async fn bystander(self, users: &ProbeUsers) -> Result<Probed, ProveError> {
+        Ok(match self {
+            Self::Sessions => Probed::Session(users.bystander().await?),
+            Self::Tokens => Probed::Token(users.bystanding_token(&scopes()?).await?),
+        })
+    }
+
+    /// A new user, and what they are about to revoke.
+    pub async fn of_new_user(
+        self,
+        users: &ProbeUsers,
+        http: &mut HttpConnection,
+    ) -> Result<(ProbeUser, Vec<Probed>), ProveError> {
+        match self {
+            Self::Sessions => {
+                let mut user = users.user(http).await?;
+                let sessions = mem::take(&mut user.other_sessions);
+                Ok((user, sessions.into_iter().map(Probed::Session).collect()))
+            }
+            Self::Tokens => {
+                let (user, tokens) = users.user_with_tokens(http, &scopes()?).await?;
+                Ok((user, tokens.into_iter().map(Probed::Token).collect()))
+            }
+        }
+    }
+}
+
+/// For the app behind the instances.
+fn scopes() -> Result<RequestedScopes, ProveError> {
+    let slug = Slug::parse(SLUG).map_err(|why| Misconfigured::new(format!("the app of the test: {why:?}")))?;
+    Ok(RequestedScopes::App(slug))
+}
+
+impl Probed {
+    pub fn revocation(&self) -> &Revocation {
+        match self {
+            Self::Session(session) => &session.revocation,
+            Self::Token(token) => &token.revocation,
+        }
+    }
+
+    pub async fn request(&self, http: &mut HttpConnection) -> Result<ProbeAnswer, Error> {
+        match self {
+            Self::Session(session) => http.get("/home", &session.cookie).await,
+            Self::Token(token) => http.get_with_token(HOST, PAGE, token.text.expose_secret()).await,
+        }
+    }
+
+    pub fn is_refused(&self, answer: &ProbeAnswer) -> bool {
+        match self {
+            Self::Session(_) => answer.leads_to("/login"),
+            // Revoked tokens count as guesses, of which one network has only so many.
+            Self::Token(_) => matches!(answer.status, 401 | 429),
+        }
+    }
+}

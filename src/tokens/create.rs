@@ -1,0 +1,131 @@
+//! Makes a token. Its text is returned once, and stored nowhere.
+
+use std::time::Duration;
+
+use diesel::pg::PgConnection;
+
+use crate::audit::{AuditAction, EventDetail, NewEvent};
+use crate::config::TokenLimits;
+use crate::db::{Failed, Fault, refuse};
+use crate::identity::{Client, Name, Recipient};
+use crate::notices::{LinkDetails, LinkPurpose, Notice};
+use crate::tokens::queries::{self, InsertedToken, Listed};
+use crate::tokens::{
+    ApiScope, CreatedToken, NewToken, RequestedScopes, TokenRecord, TokenRefusal, TokenScopes, TokenText,
+    Tokens,
+};
+
+impl Tokens {
+    /// Makes a token, and mails a notice to its user.
+    pub async fn create(
+        &self,
+        token: NewToken,
+        client: Client,
+    ) -> Result<CreatedToken, Failed<TokenRefusal>> {
+        let name = Name::parse(&token.name).map_err(|why| Failed::Refused(TokenRefusal::Name(why)))?;
+        if token.lifetime > TokenLimits::LONGEST {
+            return refuse(TokenRefusal::LifetimeTooLong { max: TokenLimits::LONGEST });
+        }
+        if token.lifetime < Duration::from_secs(1) {
+            return refuse(TokenRefusal::LifetimeTooShort);
+        }
+        let (tokens, text) = (self.clone(), TokenText::generate().map_err(Fault::from)?);
+        self.db
+            .write_or_refuse(move |conn| {
+                let record = tokens.store(conn, &token, &name, &text, &client)?;
+                Ok(CreatedToken { record, text })
+            })
+            .await
+    }
+
+    fn store(
+        &self,
+        conn: &mut PgConnection,
+        token: &NewToken,
+        name: &Name,
+        text: &TokenText,
+        client: &Client,
+    ) -> Result<TokenRecord, Failed<TokenRefusal>> {
+        let user = token.user;
+        // A clean-up locks the user as well, so it either ends this session first, or finds the token.
+        if !crate::identity::queries::lock_active(conn, user)? || !self.is_made_in_live_session(conn, token)? {
+            return refuse(TokenRefusal::NoSuchUser);
+        }
+        let Some(owner) = crate::identity::queries::recipient(conn, user)? else {
+            return refuse(TokenRefusal::NoSuchUser);
+        };
+        let scopes = granted(conn, token)?;
+        let names = queries::names_of(conn, user)?;
+        if names.len() >= TokenLimits::PER_USER {
+            return refuse(TokenRefusal::TooMany { max: TokenLimits::PER_USER });
+        }
+        if names.iter().any(|taken| taken == name.as_str()) {
+            return refuse(TokenRefusal::NameTaken);
+        }
+        let inserted = InsertedToken {
+            user,
+            key: &text.hash(),
+            name: name.as_str(),
+            scopes,
+            lifetime: token.lifetime,
+            made_by: token.made_by,
+        };
+        let id = queries::insert(conn, &inserted)?;
+        let Some(record) = queries::records(conn, Listed::One(id))?.pop() else {
+            return Err(Fault::bug("the new token is not found").into());
+        };
+        let event = match token.made_by {
+            Some(session) => NewEvent::by_owner(AuditAction::TokenCreated, user, client).session(session),
+            None => NewEvent::by_admin(AuditAction::TokenCreated, None, user, client),
+        };
+        event.data(&EventDetail::Token(record.detail())).write(conn)?;
+        self.send_notice(conn, &owner, &record, client)?;
+        Ok(record)
+    }
+
+    fn is_made_in_live_session(&self, conn: &mut PgConnection, token: &NewToken) -> Result<bool, Fault> {
+        token.made_by.map_or(Ok(true), |session| self.sessions.is_live(conn, session))
+    }
+
+    fn send_notice(
+        &self,
+        conn: &mut PgConnection,
+        owner: &Recipient,
+        record: &TokenRecord,
+        client: &Client,
+    ) -> Result<(), Fault> {
+        let not_me = match record.made_by {
+            Some(session) => {
+                let about = LinkDetails {
+                    session: Some(session),
+                    email: Some(&owner.email),
+                    since: self.sessions.record(conn, session)?.map(|session| session.created_at.into()),
+                    ..LinkDetails::default()
+                };
+                Some(self.notices.create_link(conn, owner.id, LinkPurpose::NotMe, about)?)
+            }
+            None => None,
+        };
+        let opens_api = matches!(record.scopes, RequestedScopes::Api(_));
+        let notice = Notice::TokenCreated { opens_api, expires_at: record.expires_at, not_me };
+        self.notices.send_notice(conn, owner, &notice, client)
+    }
+}
+
+/// The scopes of the token, if the user may have them now. Later, the user's role at that time counts.
+fn granted(conn: &mut PgConnection, token: &NewToken) -> Result<TokenScopes, Failed<TokenRefusal>> {
+    match &token.scopes {
+        RequestedScopes::Api(scopes) => {
+            let role = queries::role_of(conn, token.user)?;
+            let too_high = |scope: &ApiScope| role.is_none_or(|role| role < scope.needs());
+            match scopes.iter().find(too_high) {
+                Some(scope) => refuse(TokenRefusal::RoleTooLow(scope)),
+                None => Ok(TokenScopes::Api(*scopes)),
+            }
+        }
+        RequestedScopes::App(slug) => match queries::app_of_slug(conn, slug)? {
+            Some(app) => Ok(TokenScopes::App(app)),
+            None => refuse(TokenRefusal::NoSuchApp(slug.to_string())),
+        },
+    }
+}
