@@ -188,12 +188,13 @@ impl RunningServer {
         cpu_of(self.pid())
     }
 
-    /// Runs another command of the program with the settings of this one.
-    pub fn run(&self, environment: &Environment, arguments: &[&OsStr]) {
+    /// Runs another command of the program with the settings of this one; returns what it prints.
+    pub fn run(&self, environment: &Environment, arguments: &[&OsStr]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
         configure(&mut command, environment, &self.origin);
         let output = command.args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     pub async fn wait_until_ready(&self, client: &reqwest::Client) {

@@ -1,7 +1,8 @@
-//! Measurements: `bin/bench [sessions|lookups|memory|forget|pages|hash|login|enumeration|peers|front|scale]… [--rounds N] [--json]`. Rounds
-//! are interleaved, so that other load on the machine affects every case alike. A figure is the median of its rounds, with
-//! minimum and maximum.
+//! Measurements: `bin/bench [sessions|lookups|memory|forget|pages|api|hash|login|enumeration|peers|front|scale]… [--rounds N]
+//! [--json]`. Rounds are interleaved, so that other load on the machine affects every case alike. A figure is the median of
+//! its rounds, with minimum and maximum.
 
+mod api;
 mod cold;
 mod enumeration;
 mod environment;
@@ -21,12 +22,13 @@ use std::process::ExitCode;
 use report::Report;
 
 /// The groups that can be measured.
-const GROUPS: [&str; 11] = [
+const GROUPS: [&str; 12] = [
     "sessions",
     "lookups",
     "memory",
     "forget",
     "pages",
+    "api",
     "hash",
     "login",
     "enumeration",
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
             "memory" => sessions::measure_memory(&mut report),
             "forget" => sessions::forget::measure(&mut report),
             "pages" => pages::measure(&mut report),
+            "api" => api::measure(&mut report),
             "hash" => hash::measure(&mut report),
             "enumeration" => enumeration::measure(&mut report),
             "peers" => peers::measure(&mut report),

@@ -9,12 +9,14 @@ pub enum Target {
 
 use Target::{AtLeast, AtMost};
 
-const TARGETS: [(&str, Target); 31] = [
+const TARGETS: [(&str, Target); 33] = [
     ("guarded_vs_open", AtLeast(0.85, 0.95)),
     ("session_vs_jwt_hs256", AtLeast(1.0, 1.15)),
     ("session_vs_jwt_eddsa", AtLeast(2.0, 3.0)),
     ("check_cpu_vs_hs256", AtMost(1.0, 0.4)),
     ("check_cpu_vs_eddsa", AtMost(0.1, 0.04)),
+    ("api_vs_jwt_hs256", AtLeast(1.0, 1.1)),
+    ("api_cpu_vs_hs256", AtMost(1.0, 0.9)),
     ("cold_vs_pgbench", AtLeast(1.0, 2.0)),
     ("cold_p99_ms", AtMost(10.0, 5.0)),
     ("revocation_evict_p99_ms", AtMost(5.0, 1.0)),

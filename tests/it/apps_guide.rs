@@ -1,23 +1,33 @@
 //! Runs every command of the guide docs/apps.md.
 
 use std::fs;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::front::support::path_of;
 use crate::support::browser::Browser;
 use crate::support::db::TestDb;
 use crate::support::files::root;
 use crate::support::process::{DataDir, Latchkey, eventually, free_port};
+use crate::support::upstream::{OK, Upstream};
 
 /// The commands of the section with this heading, without their comments.
-fn commands(heading: &str) -> Vec<Vec<String>> {
+fn lines(heading: &str) -> Vec<String> {
     let section = section(heading);
     let fenced = section.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
     let lines = fenced.flat_map(str::lines).filter_map(|line| line.split('#').next());
-    let words = lines.map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-    let commands: Vec<Vec<String>> = words.filter(|words| !words.is_empty()).collect();
-    assert!(!commands.is_empty(), "no command below {heading:?}");
-    commands
+    let lines: Vec<String> =
+        lines.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+    assert!(!lines.is_empty(), "no command below {heading:?}");
+    lines
+}
+
+/// The same, as words.
+fn commands(heading: &str) -> Vec<Vec<String>> {
+    lines(heading).iter().map(|line| words(line)).collect()
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
 }
 
 fn section(heading: &str) -> String {
@@ -152,4 +162,50 @@ async fn the_commands_for_an_app_its_rules_and_its_file_do_what_the_guide_says()
     fs::write(&file, format!("{toml}\nnonsense = true\n")).expect("the file");
     let ran = elsewhere.with("LATCHKEY_APPS", &file).run(&["serve"]);
     assert!(ran.code != Some(0) && ran.err.contains("nonsense"), "{}{}", ran.out, ran.err);
+}
+
+#[actix_web::test]
+async fn the_commands_for_programs_with_an_access_token_do_what_the_guide_says() {
+    let db = TestDb::new();
+    let latchkey = Latchkey::on(&db.url());
+    let running = latchkey.serve_ready().await;
+    latchkey.run(&["user", "create", "--email", "ada@example.org", "--name", "Ada"]).well();
+    let ada: String = db.scalar("SELECT id::text FROM users");
+    let upstream = Upstream::answering(OK);
+    let origin = format!("http://wiki.localhost:{}", latchkey.port);
+    latchkey.run(&["app", "add", "wiki", "--upstream", &upstream.url(), "--origin", &origin]).well();
+
+    let (ours, with_curl): (Vec<String>, Vec<String>) =
+        lines("Programs: access tokens").into_iter().partition(|line| line.starts_with("latchkey "));
+    let [rule, create] = &ours[..] else { panic!("other commands: {ours:?}") };
+    run(&latchkey, &words(rule));
+    let token = run(&latchkey, &words(create)).trim().to_owned();
+    assert!(token.starts_with("lk_"), "{token}");
+    let dir = DataDir::new();
+    fs::create_dir_all(dir.path()).expect("a directory");
+    fs::write(dir.path().join("notes.txt"), "remember the milk").expect("a file");
+    let shell = |line: &str| {
+        let command = line.replace("https://wiki.example.org", &origin);
+        assert_ne!(command, line, "no address of the app");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &command]).current_dir(dir.path()).env("TOKEN", &token).env_remove("http_proxy");
+        shell.output().expect("a shell")
+    };
+    assert_eq!(with_curl.len(), 3, "{with_curl:?}");
+    for line in &with_curl {
+        assert!(line.starts_with("curl --fail "), "{line}");
+        let output = shell(line);
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let received = upstream.received();
+    let methods: Vec<&str> = received.iter().map(|request| request.method()).collect();
+    assert_eq!(methods, ["GET", "PROPFIND", "PUT"]);
+    for request in &received {
+        assert_eq!(request.values("remote-user"), [ada.as_str()], "{request:?}");
+        assert!(request.values("authorization").is_empty(), "{request:?}");
+    }
+    assert_eq!(received[2].body, b"remember the milk");
+    db.execute("DELETE FROM tokens");
+    assert!(with_curl.iter().all(|line| !shell(line).status.success()), "it was revoked");
+    drop(running);
 }

@@ -4,13 +4,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use latchkey::apps::{Access, AppOrigin, Rule};
+use latchkey::identity::Client;
 use nix::sys::signal::{Signal, kill};
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::front::tokens::token_of;
 use crate::passkeys::{add, prove};
 use crate::serve::{PASSWORD, set_up, setup_path, token};
+use crate::streams::client::RawClient;
+use crate::streams::support::LastingApp;
 use crate::support::app::TestApp;
 use crate::support::authenticator::Authenticator;
 use crate::support::browser::Browser;
@@ -51,7 +56,8 @@ impl Heard {
         }
         for line in self.served() {
             assert!(line["span"]["id"].as_str().is_some_and(|id| id.len() == 12), "{line}");
-            assert_eq!(line["session"].is_string(), line["principal"].is_string(), "{line}");
+            let by = ["session", "token"].iter().filter(|name| line[name].is_string()).count();
+            assert_eq!(by, usize::from(line["principal"].is_string()), "{line}");
         }
         assert!(self.served().count() > 5);
     }
@@ -178,13 +184,56 @@ async fn errands_fail() -> (Heard, String) {
     (Heard::new(&lines, secrets), ada.id.to_string())
 }
 
+/// A program opens an app with an access token, in every way that works and in some that do not, until the token is
+/// revoked.
+async fn a_program_opens_an_app() -> (Heard, String) {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut running = Latchkey::on(&app.db.url()).serve_ready().await;
+    let lasting = LastingApp::register(&app, |wiki| {
+        let port = running.origin.rsplit(':').next().expect("a port");
+        wiki.origins = vec![AppOrigin::parse(&format!("http://wiki.localhost:{port}")).expect("an origin")];
+        wiki.rules = vec![Rule { tokens: true, ..Rule::everywhere(Access::SignedIn) }];
+    })
+    .await;
+    let token = token_of(&app, &ada, "app:wiki").await;
+    let (text, id) = (token.text.reveal(), token.record.id);
+    let basic = BASE64.encode(format!("{}:{text}", ada.email).as_bytes());
+    let origin = running.origin.replace("//localhost", "//wiki.localhost");
+    let send = |line: &str, value: &str| {
+        let client =
+            RawClient::send(&origin, &running.browser(), line, &format!("authorization: {value}\r\n"));
+        client.reading()
+    };
+    for value in [format!("Token {text}"), format!("Bearer {}", &text[..45]), format!("Bearer {text}x")] {
+        send("GET /events", &value).answered(401).await;
+    }
+    send("GET /events", &format!("Basic {basic}")).answered(200).await;
+    let events = send("GET /events", &format!("Bearer {text}"));
+    events.answered(200).await;
+    app.accounts.tokens.revoke(None, id, Client::operator()).await.expect("a database");
+    events.ended().await;
+    running.logged("stream closed").await;
+    send("GET /events", &format!("Bearer {text}")).answered(401).await;
+    let elsewhere = running.origin.replace("//localhost", "//nothing.localhost");
+    let nowhere = RawClient::send(&elsewhere, &running.browser(), "GET /", "").reading();
+    nowhere.answered(421).await;
+    let mut secrets: BTreeSet<String> = [ada.email, ada.name, &text[3..40], &basic].map(str::to_owned).into();
+    secrets.insert("lk_".to_owned());
+    let lines = running.stop(Signal::SIGTERM).await;
+    (Heard::new(&lines, secrets), id.to_string())
+}
+
 #[actix_web::test]
 async fn every_line_is_json_with_the_fields_that_are_documented_and_nothing_secret_or_personal() {
     let (walked, (failed, ada)) = (people_come_and_go().await, errands_fail().await);
-    for heard in [&walked, &failed] {
+    let (by_token, token) = a_program_opens_an_app().await;
+    for heard in [&walked, &failed, &by_token] {
         heard.is_whole();
         heard.tells_nothing();
     }
+    let closed = by_token.line("stream closed");
+    assert_eq!((&closed["token"], &closed["why"]), (&token.into(), &"the access token has ended".into()));
     assert_eq!(walked.lines.iter().filter(|line| line.get("link").is_some()).count(), 1);
     walked.line("fault");
     failed.line("a stored password hash cannot be read");
@@ -196,7 +245,7 @@ async fn every_line_is_json_with_the_fields_that_are_documented_and_nothing_secr
     assert_eq!(decide_with_trace[0]["principal"], *ada);
 
     let (documented, rare) = documented();
-    let lines = walked.lines.iter().chain(&failed.lines);
+    let lines = walked.lines.iter().chain(&failed.lines).chain(&by_token.lines);
     let found: BTreeSet<String> = lines.flat_map(fields).collect();
     let unknown: Vec<_> = found.difference(&documented).collect();
     assert!(unknown.is_empty(), "not in docs/observability.md: {unknown:?}");

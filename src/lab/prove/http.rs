@@ -48,8 +48,14 @@ impl HttpConnection {
     }
 
     /// Requests a page of `host` as a program with an access token does.
-    pub async fn get_with_token(&mut self, host: &str, path: &str, token: &str) -> Result<ProbeAnswer, Error> {
-        self.send(&format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n")).await
+    pub async fn get_with_token(
+        &mut self,
+        host: &str,
+        path: &str,
+        token: &str,
+    ) -> Result<ProbeAnswer, Error> {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n"))
+            .await
     }
 
     /// Follows a link or redirect from another site, as a browser does.

@@ -74,7 +74,15 @@ impl Load {
     pub fn new(kind: ProbedKind, ports: Vec<u16>, bystander: Probed) -> Self {
         let bystander = Watched::new(bystander, ports.len());
         let (current, revoked) = (RefCell::default(), RefCell::default());
-        Self { kind, ports, bystander, current, revoked, counts: ProbeCounts::default(), done: Cell::new(false) }
+        Self {
+            kind,
+            ports,
+            bystander,
+            current,
+            revoked,
+            counts: ProbeCounts::default(),
+            done: Cell::new(false),
+        }
     }
 
     /// Revokes for so many seconds, at one instance after the other.

@@ -56,7 +56,8 @@ impl ProbedKind {
 
 /// For the app behind the instances.
 fn scopes() -> Result<RequestedScopes, ProveError> {
-    let slug = Slug::parse(SLUG).map_err(|why| Misconfigured::new(format!("the app of the test: {why:?}")))?;
+    let slug =
+        Slug::parse(SLUG).map_err(|why| Misconfigured::new(format!("the app of the test: {why:?}")))?;
     Ok(RequestedScopes::App(slug))
 }
 

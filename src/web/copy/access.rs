@@ -52,7 +52,8 @@ pub fn who(rule: &Rule, emails: &UserEmails) -> String {
     if rule.accepts_tokens() {
         text += ", also with an access token";
     } else if rule.tokens {
-        text += "; no access token counts, because it proves neither a second factor nor a recent confirmation";
+        text +=
+            "; no access token counts, because it proves neither a second factor nor a recent confirmation";
     }
     text
 }
@@ -260,6 +261,8 @@ mod tests {
         let rule = Rule { tokens: true, ..Rule::everywhere(Access::SignedIn) };
         assert_eq!(who(&rule, &UserEmails::new()), "Every user, also with an access token");
         let rule = Rule { factor: RequiredFactor::Passkey, ..rule };
-        assert!(who(&rule, &UserEmails::new()).starts_with("Every user, with a passkey; no access token counts"));
+        assert!(
+            who(&rule, &UserEmails::new()).starts_with("Every user, with a passkey; no access token counts")
+        );
     }
 }

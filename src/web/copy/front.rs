@@ -79,8 +79,7 @@ pub const LOG_OUT: &str = "Log out of everything";
 pub const YOUR_APPS: &str = "Your apps";
 
 /// Details of [`FrontCode::LogIn`] for a program that has sent an access token.
-pub const TOKEN_UNKNOWN: &str =
-    "This access token is not valid for this app: it is unknown, has expired, was revoked, or is for something else.";
+pub const TOKEN_UNKNOWN: &str = "This access token is not valid for this app: it is unknown, has expired, was revoked, or is for something else.";
 pub const TOKEN_NOT_ACCEPTED: &str = "The rule for this address accepts no access tokens.";
 
 /// Who is refused.

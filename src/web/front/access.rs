@@ -10,15 +10,14 @@ use uuid::Uuid;
 
 use super::answers::{self, FrontRefusal};
 use super::app_request::AppRequest;
-use crate::apps::{
-    AccessRequest, Answer, HostOwner, RequestHeaders, RequestKind, decide, is_safe,
-};
+use crate::apps::{AccessRequest, Answer, HostOwner, RequestHeaders, RequestKind, decide, is_safe};
 use crate::db::time::Moment;
 use crate::db::{Failed, Fault, Refusable as _};
 use crate::throttle::RetryAfter;
 use crate::web::proxy::BodyLength;
 use crate::web::streams::{
-    Authenticated, Credential, CredentialId, Destination, LiveStreams, StreamFacts, StreamGate, StreamKey, ends_at,
+    Authenticated, Credential, CredentialId, Destination, LiveStreams, StreamFacts, StreamGate, StreamKey,
+    ends_at,
 };
 
 /// What the rules say about a request.
@@ -130,15 +129,13 @@ pub async fn admit(
         owner => return Ok(Admission::AppChanged(owner.cloned())),
     }
     let found = match (&asked.credential, found) {
-        (Some(credential), Some(first)) => {
-            match app_request.find(credential, Use::Background).await? {
-                Some(again) if again.is_same_reading(&first) => Some(again),
-                again => match decided(app_request, &asked, again) {
-                    Ok(again) => again,
-                    Err(response) => return Ok(Admission::Refused(*response)),
-                },
-            }
-        }
+        (Some(credential), Some(first)) => match app_request.find(credential, Use::Background).await? {
+            Some(again) if again.is_same_reading(&first) => Some(again),
+            again => match decided(app_request, &asked, again) {
+                Ok(again) => again,
+                Err(response) => return Ok(Admission::Refused(*response)),
+            },
+        },
         (_, found) => found,
     };
     gate.clear(generation, ends_at(found.as_ref()));

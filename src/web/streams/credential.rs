@@ -127,7 +127,9 @@ impl Authenticated {
         match (self, other) {
             (Self::Session(one), Self::Session(other)) => one.live.is_same_reading(&other.live),
             // The user is read with the token.
-            (Self::Token(one), Self::Token(other)) => one.id == other.id && Arc::ptr_eq(&one.user, &other.user),
+            (Self::Token(one), Self::Token(other)) => {
+                one.id == other.id && Arc::ptr_eq(&one.user, &other.user)
+            }
             _ => false,
         }
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
-use actix_web::http::{Method, Uri};
 use super::credential::{Authenticated, Credential, CredentialId};
 use crate::apps::{AccessRequest, App, AppOrigin, RequestKind};
 use crate::db::time::Moment;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::{Method, Uri};
 
 /// The request of a stream, and what it was let in with.
 pub struct StreamFacts {

@@ -26,12 +26,7 @@ pub struct LiveStreams {
 impl LiveStreams {
     /// * `queue`: takes the streams that have to be decided again.
     pub(super) fn new(accounts: &Accounts, queue: UnboundedSender<MarkedStreams>) -> Self {
-        Self {
-            streams: Arc::default(),
-            accounts: accounts.clone(),
-            queue,
-            stopping: AtomicBool::new(false),
-        }
+        Self { streams: Arc::default(), accounts: accounts.clone(), queue, stopping: AtomicBool::new(false) }
     }
 
     /// Ends websockets and event streams, now and from now on. Other requests may finish.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use latchkey::apps::{
-    Access, AccessList, AccessRequest, Answer, App, AppOrigin, Caller, CallerKind, NotAllowed, PathMatch, RequestKind,
-    RequiredFactor, Rule, RulePath, RuleScope, Slug, UnknownAddress, canonical, decide,
+    Access, AccessList, AccessRequest, Answer, App, AppOrigin, Caller, CallerKind, NotAllowed, PathMatch,
+    RequestKind, RequiredFactor, Rule, RulePath, RuleScope, Slug, UnknownAddress, canonical, decide,
 };
 use latchkey::db::time::Moment;
 use latchkey::identity::{EnrolledFactors, GroupName, LoginMethod, Role, UserId};

@@ -256,7 +256,8 @@ async fn a_token_opens_what_its_user_may_open_now() {
     let recorded = async || (app.events("app.refused") == 1).then_some(());
     eventually("the refusal is recorded", recorded).await;
     assert_eq!(
-        app.db.scalar::<i64>("SELECT count(*) FROM audit_events WHERE act = 'app.refused' AND session IS NULL"),
+        app.db
+            .scalar::<i64>("SELECT count(*) FROM audit_events WHERE act = 'app.refused' AND session IS NULL"),
         1
     );
 }
@@ -305,7 +306,8 @@ async fn guesses_make_their_network_wait_and_no_live_token() {
     limited.is(429).is_error("too-many-tokens");
     let wait: u64 = limited.header("retry-after").and_then(|wait| wait.parse().ok()).expect("a time");
     assert!((1..=31).contains(&wait), "{wait}");
-    let counted: i64 = app.db.scalar("SELECT max(failures)::bigint FROM throttles WHERE bucket LIKE 'token:%'");
+    let counted: i64 =
+        app.db.scalar("SELECT max(failures)::bigint FROM throttles WHERE bucket LIKE 'token:%'");
     guess(5).await.is(429);
     assert_eq!(
         app.db.scalar::<i64>("SELECT max(failures)::bigint FROM throttles WHERE bucket LIKE 'token:%'"),

@@ -4,6 +4,6 @@ pub mod client;
 mod closing;
 mod going_on;
 mod races;
-mod support;
+pub mod support;
 mod tokens;
 mod without_lease;

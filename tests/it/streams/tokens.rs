@@ -71,7 +71,9 @@ impl Way {
                 assert!(accounts.groups.leave(None, &staff(), ada, client()).await.unwrap());
             }
             Self::RuleLosesTokens => change(app, |app| app.rules[0].tokens = false).await,
-            Self::RuleAsksForMore => change(app, |app| app.rules[0].fresh = Some(Duration::from_secs(600))).await,
+            Self::RuleAsksForMore => {
+                change(app, |app| app.rules[0].fresh = Some(Duration::from_secs(600))).await
+            }
             Self::AppDisabled => change(app, |app| app.enabled = false).await,
             Self::AppRemoved => {
                 let wiki = accounts.apps.find("wiki").await.unwrap().unwrap();
@@ -241,10 +243,11 @@ async fn no_stream_is_alive_after_a_token_was_revoked_while_it_was_opened() {
 async fn a_websocket_opened_with_a_token_is_closed_when_the_token_is_revoked() {
     let app = TestApp::spawn();
     let other = app.beside(|_| {});
-    let wiki = crate::front::support::register(&app, "wiki", websocket_app(|_, socket| socket.echo()), |app| {
-        app.rules = vec![Rule { tokens: true, ..Rule::everywhere(latchkey::apps::Access::SignedIn) }];
-    })
-    .await;
+    let wiki =
+        crate::front::support::register(&app, "wiki", websocket_app(|_, socket| socket.echo()), |app| {
+            app.rules = vec![Rule { tokens: true, ..Rule::everywhere(latchkey::apps::Access::SignedIn) }];
+        })
+        .await;
     let ada = app.ada().await;
     let token = token_of(&app, &ada, "app:wiki").await;
     let mut sockets = Vec::new();
