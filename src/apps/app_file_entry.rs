@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::apps::app::{App, AppLimits};
 use crate::apps::app_refusal::AppRefusal;
@@ -20,7 +22,7 @@ use crate::db::Failed;
 use crate::identity::UserId;
 
 /// An app in a file. Fields that are left out have their defaults.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppFileEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +69,7 @@ pub struct AppFileEntry {
 }
 
 /// The names of the identity headers that differ from the default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct HeadersEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,6 +186,11 @@ impl AppFileEntry {
             headers: HeadersEntry::of(&app.header_names),
             rules: Some(app.rules.iter().map(|rule| RuleEntry::of(rule, user)).collect()),
         }
+    }
+
+    /// What a program can change about `app`. Users are ids, so that a change of their address is none of the app.
+    pub fn version(app: &App) -> Value {
+        serde_json::to_value(Self::of(app, &|user| user.to_string())).unwrap_or_default()
     }
 
     /// The groups that the rules name.

@@ -1,7 +1,6 @@
 //! Applies a file of apps in one transaction and with one event.
 
 use diesel::pg::PgConnection;
-use uuid::Uuid;
 
 use crate::apps::app::App;
 use crate::apps::app_refusal::{AppRefusal, FileRefusal};
@@ -13,9 +12,10 @@ use crate::apps::ids::Slug;
 use crate::apps::queries;
 use crate::apps::service::Apps;
 use crate::apps::stored::StoredApps;
+use crate::apps::user_lookup::find_listed;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
-use crate::identity::{Client, Email, GroupName, UserId};
+use crate::identity::{Client, GroupName};
 use latchkey_sessions::{PendingInvalidation, SessionTx};
 
 /// How a file is applied.
@@ -109,7 +109,7 @@ impl Apps {
             let parsed = Slug::parse(slug).map_err(|_| Failed::Refused(AppRefusal::InvalidSlug.of(slug)))?;
             let local = (self.default_origin(&parsed), self.default_rules());
             let app = entry
-                .app(parsed, AppSource::File, &local, &mut |text| user(conn, text))
+                .app(parsed, AppSource::File, &local, &mut |text| find_listed(conn, text))
                 .map_refusal(|why| why.of(slug))?;
             let before = stored.iter().find(|before| before.slug == app.slug);
             wanted.push(App { id: before.map_or(app.id, |before| before.id), ..app });
@@ -144,16 +144,6 @@ impl Apps {
         names.retain(|name| !existing.iter().any(|known| known == name.as_str()));
         Ok(names)
     }
-}
-
-/// The id of a user who is written as an email address or an id.
-fn user(conn: &mut PgConnection, text: &str) -> Result<Option<UserId>, Failed<AppRefusal>> {
-    // An export writes a deleted user as an id.
-    if let Ok(id) = text.parse::<Uuid>() {
-        return Ok(Some(UserId(id)));
-    }
-    let Ok(email) = Email::parse(text) else { return Ok(None) };
-    Ok(crate::identity::queries::user_id(conn, email.key())?)
 }
 
 fn write(

@@ -4,7 +4,7 @@ use crate::apps::app::App;
 use crate::apps::handoff_codes::record_left;
 use crate::apps::service::Apps;
 use crate::db::Fault;
-use crate::identity::{Client, LiveUser, UserSession as _};
+use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use latchkey_sessions::{Handle, ScopedKeyRecord};
 
 impl Apps {
@@ -12,8 +12,8 @@ impl Apps {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn entered(&self, live: &LiveUser) -> Result<Vec<ScopedKeyRecord>, Fault> {
-        let (store, principal) = (self.sessions.clone(), live.record.principal);
+    pub async fn entered(&self, user: UserId) -> Result<Vec<ScopedKeyRecord>, Fault> {
+        let (store, principal) = (self.sessions.clone(), user.principal());
         self.db.read(move |conn| store.scoped_keys(conn, principal)).await
     }
 

@@ -23,6 +23,7 @@ mod network;
 mod origin;
 mod ours;
 mod path;
+mod put;
 mod queries;
 mod recent_refusals;
 mod refusals;

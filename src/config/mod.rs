@@ -22,7 +22,7 @@ mod span;
 mod variables;
 
 pub use database::{Database, Pooler};
-pub use limits::{
+pub use limits::{ApiLimits, 
     AppBounds, AppDefaults, AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, Profile,
     RawSessions, SessionLimits, StreamLimits, Switch, ThrottleLimits, TokenLimits,
 };

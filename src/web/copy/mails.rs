@@ -263,6 +263,14 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             link: unlock.url.clone(),
             why: "We send this email after repeated wrong passwords.",
         },
+        Notice::RoleChanged { user, email, role, by } => NoticeText {
+            subject: "A program changed a role".into(),
+            what: format!("The role of {} was changed to “{}” {happened}, with an API token of {}.", isolated(email.as_str()), role.as_str(), isolated(by.as_str())),
+            advice: "If no administrator wanted this, change the role back. Then revoke the token and end every session of the administrator whose token it is.".into(),
+            button: "Show the user",
+            link: origin.link(&format!("/admin/users/{user}")),
+            why: "We send this email to every administrator when a program changes a role.",
+        },
         Notice::PasswordLocked { failures, unknown_browser, unlock } => {
             let (whence, others) = match unknown_browser {
                 true => ("browsers that you haven't used before", "Browsers that you have used before"),

@@ -19,6 +19,7 @@
 //! A problem document for a script has the same code in its member `code`.
 
 pub mod access;
+pub(super) mod api;
 pub(super) mod app_choices;
 pub mod app_file;
 pub(super) mod app_refusals;
