@@ -7,7 +7,8 @@ use smol_str::SmolStr;
 /// The longest name. Servers limit the bytes of all headers.
 const LONGEST: usize = 64;
 
-/// A header that Latchkey alone sets. Many servers treat `_`, `.` and `-` as the same character, so only `-` is allowed.
+/// A header that Latchkey alone sets. Many servers treat `_`, `.` and `-` as the same character, so only `-` is
+/// allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityHeaderName(SmolStr);
 

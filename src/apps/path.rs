@@ -173,8 +173,8 @@ impl RulePath {
         Ok(Self { folded: folded(&decoded).into(), decoded: decoded.as_ref().into() })
     }
 
-    /// Whether `path` is this path, with or without a slash at the end: most apps answer both alike, so a slash must not
-    /// lead past the rule. `path` is decoded, and folded if `ignore_case`.
+    /// Whether `path` is this path, with or without a slash at the end: most apps answer both alike, so a slash must
+    /// not lead past the rule. `path` is decoded, and folded if `ignore_case`.
     pub(super) fn is(&self, path: &[u8], ignore_case: bool) -> bool {
         self.rest_of(path, ignore_case).is_some_and(|rest| matches!(rest, b"" | b"/"))
     }

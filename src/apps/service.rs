@@ -45,9 +45,8 @@ impl Apps {
         }
     }
 
-    /// Whether an app is known to be at this `Host`, without asking the database. Says who may answer a probe, not who gets
-    /// in.
-    /// `None`: this instance has not read the apps yet.
+    /// Whether an app is known to be at this `Host`, without asking the database. Says who may answer a probe, not who
+    /// gets in. `None`: this instance has not read the apps yet.
     pub fn is_known_host(&self, host: &str) -> Option<bool> {
         self.snapshots.latest().map(|snapshot| snapshot.owner_of(host).is_some())
     }

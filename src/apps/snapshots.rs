@@ -40,8 +40,8 @@ struct Cached {
     generation: u64,
 }
 
-/// The last reading of the database, whether or not it succeeded: while the database is away, requests must not wait for
-/// one attempt after the other.
+/// The last reading of the database, whether or not it succeeded: while the database is away, requests must not wait
+/// for one attempt after the other.
 struct Loaded {
     /// When it began.
     begun: Instant,

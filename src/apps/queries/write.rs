@@ -45,8 +45,8 @@ pub(in crate::apps) fn delete_lost_origins(
     Ok(())
 }
 
-/// Writes the new state of an app whose lost origins are deleted. Rows of origins that stay are kept, because handoffs in
-/// flight depend on them.
+/// Writes the new state of an app whose lost origins are deleted. Rows of origins that stay are kept, because handoffs
+/// in flight depend on them.
 pub(in crate::apps) fn update_app(conn: &mut PgConnection, before: &App, after: &App) -> Result<(), Fault> {
     diesel::update(apps::table.find(after.id.0)).set(AppRow::of(after)).execute(conn)?;
     if before.origins != after.origins {

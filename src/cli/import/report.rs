@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
-/// Addresses of the file that are remembered (about 40 MB), to tell a duplicate row from an existing user. Beyond the limit,
-/// a duplicate is reported as an existing user, which is true by then.
+/// Addresses of the file that are remembered (about 40 MB), to tell a duplicate row from an existing user. Beyond the
+/// limit, a duplicate is reported as an existing user, which is true by then.
 const REMEMBERED: usize = 2_000_000;
 
 /// Characters of the progress bar.

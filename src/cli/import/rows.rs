@@ -144,8 +144,8 @@ fn columns(header: &StringRecord) -> Result<Vec<usize>, String> {
     Ok(columns)
 }
 
-/// One line of CSV (RFC 4180), without line breaks in its fields. Each line is parsed by itself, so that a missing quotation
-/// mark spoils one row and not the rest of the file.
+/// One line of CSV (RFC 4180), without line breaks in its fields. Each line is parsed by itself, so that a missing
+/// quotation mark spoils one row and not the rest of the file.
 fn fields(text: &str) -> Result<StringRecord, String> {
     if text.matches('"').count() % 2 == 1 {
         return Err("a quotation mark has no counterpart on its line".into());

@@ -21,8 +21,8 @@ const ANSWERED: &str = "doctor-answered-app";
 /// Stands for any target: the caller wants to know which one arrives.
 const ANY_TARGET: &str = "*";
 
-/// The identity that the app would receive. Neither it nor its parts can belong to a user: ids are UUIDs, addresses have
-/// an `@`, and names of groups no upper case. What is encoded in headers occurs in it.
+/// The identity that the app would receive. Neither it nor its parts can belong to a user: ids are UUIDs, addresses
+/// have an `@`, and names of groups no upper case. What is encoded in headers occurs in it.
 pub struct DoctorUser;
 
 impl DoctorUser {

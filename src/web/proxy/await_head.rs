@@ -8,8 +8,8 @@ use super::error::ProxyError;
 use super::upload::{UploadProgress, UploadState};
 use crate::apps::AppLimits;
 
-/// Each part of the body that the upstream accepts restarts the time limit for the head. While the client sends nothing,
-/// or too little, the limit is `idle`; if the upstream stops reading, it is `head`.
+/// Each part of the body that the upstream accepts restarts the time limit for the head. While the client sends
+/// nothing, or too little, the limit is `idle`; if the upstream stops reading, it is `head`.
 pub async fn within<F: Future>(
     head: F,
     upload: Option<&UploadProgress>,

@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use crate::config::AppBounds;
 
-/// How long a client was waited for, less the time that its bytes pay for at the least rate. A client that sends nothing
-/// and one that sends a byte now and then reach the same limit; time in which the upstream is slow does not count.
+/// How long a client was waited for, less the time that its bytes pay for at the least rate. A client that sends
+/// nothing and one that sends a byte now and then reach the same limit; time in which the upstream is slow does not
+/// count.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientPace {
     owed: Duration,

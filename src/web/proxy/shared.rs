@@ -1,4 +1,5 @@
-//! What the workers of a process share: the resolver, the certificates, and how many requests and connections there are.
+//! What the workers of a process share: the resolver, the certificates, and how many requests and connections there
+//! are.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -93,7 +94,8 @@ impl TransportShared {
         self.slot(&self.connections, self.most.requests)
     }
 
-    /// Counts a websocket of an app, and its connection. `None` if a limit is reached: one app leaves some to the others.
+    /// Counts a websocket of an app, and its connection. `None` if a limit is reached: one app leaves some to the
+    /// others.
     pub(super) fn count_tunnel(&self, app: AppId) -> Option<(Counted, UpstreamSlot)> {
         let of_one_app = self.most.tunnels - self.most.tunnels / TUNNELS_OF_OTHERS;
         let of_app = self.counts_of(app).tunnels.count(of_one_app.min(AppDefaults::MAX_TUNNELS))?;

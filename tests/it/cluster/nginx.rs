@@ -24,8 +24,8 @@ pub fn program() -> &'static Path {
 
 pub struct Nginx {
     pub port: u16,
-    /// Whether the hosts of apps lead to the instances; otherwise they are answered with 503. Takes effect with the next
-    /// [`Nginx::route`].
+    /// Whether the hosts of apps lead to the instances; otherwise they are answered with 503. Takes effect with the
+    /// next [`Nginx::route`].
     pub serves_apps: Cell<bool>,
     dir: DataDir,
     child: Child,

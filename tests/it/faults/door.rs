@@ -41,8 +41,8 @@ pub async fn loses_its_database() -> Vec<Outcome> {
     vec![harness.judged("An app without the database, twice", Some(back)).await]
 }
 
-/// Visitors of open pages, users with a key and senders of forms get 503; the app receives nothing, neither from them nor
-/// from the load.
+/// Visitors of open pages, users with a key and senders of forms get 503; the app receives nothing, neither from them
+/// nor from the load.
 async fn turns_all_away(harness: &mut Harness) {
     let world = Rc::clone(&harness.world);
     let site = world.app.get().expect("an app");

@@ -153,7 +153,8 @@ impl Harness {
         }
     }
 
-    /// Waits until every instance is ready, accepts a log-in and knows the session, and the app lets it in. Returns the time since `since`.
+    /// Waits until every instance is ready, accepts a log-in and knows the session, and the app lets it in. Returns the
+    /// time since `since`.
     pub async fn recovers(&mut self, since: Instant) -> Duration {
         loop {
             let served =

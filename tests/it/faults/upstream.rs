@@ -1,4 +1,5 @@
-//! An app dies, hangs, lies, or uses up the file descriptors that it may have. The portal and another app notice nothing.
+//! An app dies, hangs, lies, or uses up the file descriptors that it may have. The portal and another app notice
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::fs;

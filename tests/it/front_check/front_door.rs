@@ -117,8 +117,8 @@ impl FrontDoor {
         .await;
     }
 
-    /// Every app is listed on the home page and opens from there without another log-in. Logging out at the portal closes
-    /// all of them, also to a page that is still open.
+    /// Every app is listed on the home page and opens from there without another log-in. Logging out at the portal
+    /// closes all of them, also to a page that is still open.
     pub async fn is_one_of_two_apps(&self, chrome: &Chrome, slug: &str, person: &Person) {
         chrome.go("/home").await;
         chrome.waits_for("[data-app=board] a").await.click().await.expect("a click");

@@ -74,8 +74,8 @@ pub async fn connections_are_closed_by_upstreams(time: Duration) -> Vec<Row> {
     rows
 }
 
-/// When all clients send a request, as the time since the begin. The pauses are about as long as connections are kept, so
-/// that many of them are reused at the moment of their end.
+/// When all clients send a request, as the time since the begin. The pauses are about as long as connections are kept,
+/// so that many of them are reused at the moment of their end.
 fn beats(rng: &mut Rng, idle: Duration, time: Duration) -> Vec<Duration> {
     let (mut beats, mut at) = (Vec::new(), Duration::ZERO);
     while at < time {

@@ -1,5 +1,5 @@
-//! The app behind the instances: its responses do not end by themselves. It runs in this process, so that the time in an
-//! event can be compared with the time of an answer.
+//! The app behind the instances: its responses do not end by themselves. It runs in this process, so that the time in
+//! an event can be compared with the time of an answer.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -34,8 +34,9 @@ pub const ALIVE_AFTER: Duration = Duration::from_millis(500);
 /// Openings that are raced against each revocation.
 const RACED: u32 = 12;
 
-/// They begin one after the other in twice the time that the last revocation took, within these bounds. The form is sent
-/// in its first half, at another moment in each round: some begin before the revocation, some during it, some after it.
+/// They begin one after the other in twice the time that the last revocation took, within these bounds. The form is
+/// sent in its first half, at another moment in each round: some begin before the revocation, some during it, some
+/// after it.
 const RACE_WINDOW: RangeInclusive<Duration> = Duration::from_millis(8)..=Duration::from_millis(100);
 const MOMENTS: u32 = 5;
 

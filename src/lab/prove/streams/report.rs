@@ -79,7 +79,8 @@ impl StreamReport {
         Self { instances, ..Self::default() }
     }
 
-    /// Adds a revocation: what has become of the streams of its session, and of the openings that were raced against it.
+    /// Adds a revocation: what has become of the streams of its session, and of the openings that were raced against
+    /// it.
     pub fn add(&mut self, revocation: AnsweredRevocation, streams: &[StreamClient], raced: &[StreamClient]) {
         self.answered.push(milliseconds(revocation.sent, revocation.answered));
         for stream in streams {

@@ -56,8 +56,8 @@ pub struct Sizes {
     pub finish_within: Duration,
 }
 
-/// Serves what `front` leaves to the application until told to stop; then finishes the running requests. Each worker has
-/// its own `front` and `app`. `on_stop` is called when it is told, and ends what would not finish by itself.
+/// Serves what `front` leaves to the application until told to stop; then finishes the running requests. Each worker
+/// has its own `front` and `app`. `on_stop` is called when it is told, and ends what would not finish by itself.
 ///
 /// # Errors
 /// Those of the listener.

@@ -31,8 +31,8 @@ impl RawStream {
         Self(Box::new(socket))
     }
 
-    /// For a connection that is open for long: finds out that the client is gone, sends small messages at once, and lets
-    /// the kernel buffer at most twice `send_buffer` bytes.
+    /// For a connection that is open for long: finds out that the client is gone, sends small messages at once, and
+    /// lets the kernel buffer at most twice `send_buffer` bytes.
     pub fn expect_long_connection(&self, keep_alive: &TcpKeepalive, send_buffer: usize) {
         let tcp = self.0.tcp();
         // If one fails, the connection has an error, which the next read reports.

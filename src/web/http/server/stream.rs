@@ -126,8 +126,8 @@ impl BoundedStream {
         self.traffic.has_whole_request()
     }
 
-    /// While a request is answered that may switch the protocol: whether the client of an app has closed its end, or its
-    /// stream was ended. Records whether the client has sent more than its head.
+    /// While a request is answered that may switch the protocol: whether the client of an app has closed its end, or
+    /// its stream was ended. Records whether the client has sent more than its head.
     pub fn has_app_client_left(&mut self, cx: &mut Context<'_>) -> bool {
         if self.traffic.is_cut(cx) {
             return true;

@@ -13,8 +13,8 @@ use super::protocol_switch::ProtocolSwitch;
 /// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.
 const BODY_WINDOW: u64 = 16 * 1024;
 
-/// The same for a body whose end cannot be found: actix-http parses all following bytes at once, so this bounds how many
-/// requests it parses.
+/// The same for a body whose end cannot be found: actix-http parses all following bytes at once, so this bounds how
+/// many requests it parses.
 const UNSIZED_WINDOW: u64 = 256;
 
 /// How many bytes of a body may wait for the upstream of an app: two reads of actix-http, so that one is sent while the
@@ -117,8 +117,8 @@ impl Traffic {
         self.gate.borrow().clone()
     }
 
-    /// Whether the stream of the current request was ended: nothing more may be sent, and what the kernel still holds is
-    /// discarded. Wakes the task when that happens.
+    /// Whether the stream of the current request was ended: nothing more may be sent, and what the kernel still holds
+    /// is discarded. Wakes the task when that happens.
     pub fn is_cut(&self, cx: &Context<'_>) -> bool {
         let gate = self.gate.borrow();
         let Some(gate) = &*gate else { return false };
