@@ -17,7 +17,7 @@ pub struct IdentityHeaderName(SmolStr);
 pub enum InvalidHeaderName {
     /// Not letters, digits and hyphens, or too long.
     Malformed,
-    /// Clients and proxies send a header of this name.
+    /// Clients or proxies send a header with this name.
     Standard,
 }
 
@@ -118,7 +118,7 @@ const STANDARD: &[&str] = &[
     "x-rewrite-url",
 ];
 
-/// Beginnings of such names.
+/// The first characters of further such names.
 const STANDARD_FAMILIES: &[&str] =
     &["accept-", "access-control-", "if-", "proxy-", "sec-", "x-accel-", "x-forwarded-", "x-http-method-"];
 

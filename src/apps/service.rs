@@ -12,7 +12,8 @@ use crate::db::{Db, Fault};
 use crate::identity::User;
 use latchkey_sessions::Store;
 
-/// How old a snapshot may be that only routes requests: one reading a second, however many requests arrive.
+/// How old a snapshot may be that is used only to route requests: the apps are read at most once a second, regardless
+/// of how many requests arrive.
 const RECENT: Duration = Duration::from_secs(1);
 
 /// The apps behind Latchkey.

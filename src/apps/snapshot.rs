@@ -15,7 +15,7 @@ pub struct AppSnapshot {
     /// By slug.
     apps: Vec<Arc<App>>,
     by_host: HashMap<String, HostOwner>,
-    /// Whether not even an unreadable app is registered.
+    /// Whether no app is registered, not even an unreadable one.
     is_empty: bool,
 }
 
@@ -103,7 +103,7 @@ impl AppSnapshot {
 }
 
 impl App {
-    /// The shortest time for which a rule accepts a proof of identity. A new proof for this app must be at least that
+    /// The shortest age limit that a rule sets for a proof of identity. A new proof for this app must be at least that
     /// recent.
     pub fn shortest_fresh(&self) -> Option<Duration> {
         self.rules.iter().filter_map(|rule| rule.fresh).min()

@@ -34,7 +34,7 @@ pub(super) struct Snapshots {
 #[derive(Default)]
 struct Cached {
     snapshot: Option<Arc<AppSnapshot>>,
-    /// The last one that was read, valid or not.
+    /// The last snapshot that was read, valid or not.
     latest: Option<Arc<AppSnapshot>>,
     /// How often the snapshot was invalidated.
     generation: u64,
@@ -74,7 +74,7 @@ impl Snapshots {
         let snapshot = result?;
         let mut cached = self.write();
         cached.latest = Some(Arc::clone(&snapshot));
-        // What was read before a change was announced must not be kept.
+        // A snapshot that was read before a change was announced must not be kept.
         if cached.generation == generation {
             cached.snapshot = Some(Arc::clone(&snapshot));
         }

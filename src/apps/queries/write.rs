@@ -38,7 +38,7 @@ pub(in crate::apps) fn delete_lost_origins(
         .map(ToString::to_string)
         .collect();
     if !lost.is_empty() {
-        // Before the entries, which a handoff that is being completed locks after the app.
+        // A handoff that is being completed locks the app and then its entry, so lock the app first here too.
         apps::table.find(before.id.0).for_no_key_update().select(apps::id).first::<Uuid>(conn)?;
         diesel::delete(app_origins::table.filter(app_origins::origin.eq_any(lost))).execute(conn)?;
     }

@@ -26,7 +26,7 @@ pub async fn within<F: Future>(
         if now >= deadline {
             return Err(if waits_for_client { ProxyError::ClientTooSlow } else { ProxyError::HeadTimeout });
         }
-        // The wait may change from the client to the upstream, or back, so check again after the shorter limit.
+        // The side that is waited for may change, so check again after the shorter limit.
         let until = deadline.min(now + limits.idle.min(limits.head));
         if let Ok(head) = timeout_at(until, head.as_mut()).await {
             return Ok(head);

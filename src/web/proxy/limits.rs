@@ -7,13 +7,13 @@ use socket2::TcpKeepalive;
 /// How long an idle connection may be used again: below the 5 s after which Node and many other servers close theirs.
 pub const IDLE: Duration = Duration::from_secs(4);
 
-/// The longest time that an upstream may name in `Keep-Alive`.
+/// The longest time from a `Keep-Alive` header of an upstream that is used.
 pub const LONGEST_IDLE: Duration = Duration::from_secs(60);
 
 /// How long before the upstream closes a connection Latchkey stops using it.
 pub const IDLE_MARGIN: Duration = Duration::from_secs(1);
 
-/// A request that cannot be repeated takes only a connection that was used this recently.
+/// A request that cannot be repeated uses only a connection that was used this recently.
 pub const FRESH: Duration = Duration::from_secs(1);
 
 /// Idle connections of one worker to one app: enough for bursts.
@@ -25,7 +25,7 @@ pub const READY_WITHIN: Duration = Duration::from_millis(20);
 /// Bytes of a response that are read at once: few wake-ups for a large download, and little memory for a slow client.
 pub const READ_BUFFER: usize = 64 * 1024;
 
-/// The longest head of a response: 40 KiB of policies and cookies pass, with room.
+/// The longest head of a response: enough for 40 KiB of policies and cookies, with room to spare.
 pub const RESPONSE_HEAD: usize = 64 * 1024;
 
 /// Header lines of a response. Large applications send a few dozen.
@@ -68,7 +68,7 @@ pub const RESOLVED_FOR: Duration = Duration::from_secs(10);
 /// others.
 pub const STALE_FOR: Duration = Duration::from_secs(300);
 
-/// How long a failure is repeated, so that a busy app without an address does not flood the resolver.
+/// How long a failed lookup is remembered, so that a busy app without an address does not flood the resolver.
 pub const UNRESOLVED_FOR: Duration = Duration::from_secs(1);
 
 /// How often idle connections are checked.

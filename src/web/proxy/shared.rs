@@ -20,24 +20,24 @@ pub struct TransportShared {
     connections: Arc<LiveCount>,
     /// Open websockets. Each has a connection to its upstream too.
     tunnels: Arc<LiveCount>,
-    /// Both.
+    /// The sum of the two.
     sockets: Arc<LiveCount>,
     by_app: Mutex<HashMap<AppId, AppCounts>>,
     most: UpstreamLimits,
 }
 
-/// What exists of one app.
+/// The counters of one app.
 #[derive(Clone, Default)]
 struct AppCounts {
     requests: Arc<LiveCount>,
     tunnels: Arc<LiveCount>,
 }
 
-/// Counts the things of one kind that exist.
+/// Counts the live values of one kind.
 #[derive(Default)]
 pub struct LiveCount(AtomicUsize);
 
-/// One of those that exist, until it is dropped.
+/// One counted value, until it is dropped.
 pub struct Counted(Arc<LiveCount>);
 
 /// A connection to an upstream: one of its kind, and one of all.

@@ -25,7 +25,7 @@ use crate::apps::{App, AppOrigin};
 use crate::web::http::server::ClientConnection;
 use crate::web::streams::StreamGate;
 
-/// One a worker.
+/// The transport of one worker.
 pub struct Transport(pub(super) Rc<UpstreamConnections>);
 
 /// The facts about the client of a request.

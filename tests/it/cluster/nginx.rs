@@ -32,13 +32,13 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// In front of these local ports.
+    /// Starts nginx in front of these local ports.
     pub async fn start(ports: &[u16]) -> Self {
         let port = free_port();
         Self::listening(port, &format!("listen 127.0.0.1:{port};"), ports).await
     }
 
-    /// With these `listen` lines, one of which is for `port`.
+    /// Starts nginx with these `listen` lines, one of which is for `port`.
     pub async fn listening(port: u16, listen: &str, ports: &[u16]) -> Self {
         let dir = DataDir::new();
         let path = dir.path().to_owned();

@@ -1,4 +1,4 @@
-//! The database goes away and comes back, seen from the users of an app: no request is passed on without a lease.
+//! The database fails and returns, as users of an app see it: no request is passed on without a lease.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const LEASE_IS_OVER: Duration = Duration::from_secs(2);
 
 const AWAY: Duration = Duration::from_secs(6);
 
-/// Requests at once.
+/// Concurrent requests.
 const ASKED: usize = 12;
 
 /// No answer takes longer: two seconds for a connection, four for the statement.

@@ -241,7 +241,7 @@ impl Harness {
                 history.app_keys.len(),
                 site.opened.get()
             );
-            // The app itself is well.
+            // The app itself works.
             let tally = site.wire.tally();
             let fits = |why: &str| ["no answer", "503"].contains(&why);
             let others = tally.failed.iter().filter(|((_, why), _)| !fits(why));

@@ -87,7 +87,7 @@ impl FrontDoor {
         user
     }
 
-    /// Ends all sessions of the user but a new one, as from another device. Returns when that is answered.
+    /// Ends all sessions of the user except a new one, as from another device. Returns when that is answered.
     pub async fn end_other_sessions(&self, person: &Person) {
         let mut elsewhere = Browser::new(&self.latchkey.origin());
         elsewhere.log_in(person.email, person.password).await.redirects_to("/home");

@@ -26,7 +26,7 @@ enum BodyBytes {
 impl ResponseBody {
     pub fn new(body: impl MessageBody + 'static, response_guard: Option<ResponseGuard>) -> Self {
         let body = match body.size() {
-            // The length must not be sent (204, 304).
+            // Responses that must not announce a length (204, 304).
             BodySize::None => BodyBytes::Other(BoxBody::new(body)),
             BodySize::Sized(_) | BodySize::Stream => match body.boxed().try_into_bytes() {
                 Ok(bytes) => BodyBytes::Whole(bytes),
