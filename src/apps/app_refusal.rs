@@ -70,7 +70,7 @@ pub enum AppRefusal {
     },
 }
 
-/// What is wrong with one rule.
+/// The error in one rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleRefusal {
     /// The rule does not say who gets in.

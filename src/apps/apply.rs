@@ -91,7 +91,7 @@ impl Apps {
         Ok(applied)
     }
 
-    /// Compares the file with what is stored, and refuses it as a whole if one app cannot be stored.
+    /// Compares the file with the stored apps, and refuses it as a whole if one app cannot be stored.
     fn plan(
         &self,
         conn: &mut PgConnection,

@@ -32,7 +32,7 @@ choices! {
         ForwardAuth = "forward-auth",
     }
 
-    /// What the identity header `user` contains.
+    /// The content of the identity header `user`.
     #[derive(Default)]
     RemoteUser {
         #[default]

@@ -19,7 +19,7 @@ pub struct AppSnapshot {
     is_empty: bool,
 }
 
-/// What is registered at a host.
+/// The app at a host, readable or not.
 #[derive(Clone, Debug)]
 pub enum HostOwner {
     App {
@@ -71,8 +71,8 @@ impl AppSnapshot {
         }
     }
 
-    /// What is registered at a `Host` header, disabled or not. The port is ignored: browsers share cookies between all
-    /// ports of a host, so there is only one app for each host.
+    /// The app at the host of a `Host` header, disabled or not, readable or not. The port is ignored: browsers share
+    /// cookies between all ports of a host, so there is only one app for each host.
     pub fn owner_of(&self, host: &str) -> Option<&HostOwner> {
         let name = host_name(host);
         let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {

@@ -35,7 +35,7 @@ const MOST_COUNTED: u64 = 4 * 1024 * 1024;
 /// Longer than the doctor waits, and longer than most proxies wait before they try another server.
 const SLOW: Duration = Duration::from_secs(20);
 
-/// What the answer to a question needs.
+/// The facts that the answer to a question needs.
 pub struct DoctorAsks<'r> {
     pub pretend: Pretend,
     pub head: &'r RequestHead,
@@ -149,7 +149,7 @@ fn facts(app_request: &AppRequest<'_>) -> AppFacts {
     }
 }
 
-/// What a visitor would get at `path`.
+/// The answer that a visitor would get at `path`.
 fn visitor(app_request: &AppRequest<'_>, path: String) -> VisitorAnswer {
     let opens = AccessRequest::navigation(&path, app_request.address);
     let posts = AccessRequest { method: "POST", kind: RequestKind::Form, ..opens };

@@ -92,7 +92,7 @@ impl AppQuestion<'_> {
     }
 }
 
-/// What a valid question in this request asks the instance to do.
+/// How a valid question in this request asks the instance to answer.
 pub fn asked(secret: &Secret, head: &RequestHead, origin: impl ToString) -> Option<Pretend> {
     let question = given(head.headers())?;
     let (unsigned, signature) = question.rsplit_once('.')?;
@@ -107,7 +107,7 @@ pub fn asked(secret: &Secret, head: &RequestHead, origin: impl ToString) -> Opti
     is_valid.then_some(pretend)
 }
 
-/// What an instance knows of an app, and of the request that carried the question.
+/// The instance's view of an app, and of the request that carried the question.
 #[derive(Serialize, Deserialize)]
 pub struct AppObservation {
     pub app: AppFacts,

@@ -43,7 +43,7 @@ pub struct StreamRequest {
     pub round: u64,
 }
 
-/// What the client has seen so far.
+/// The events that the client has seen so far.
 #[derive(Default)]
 struct Seen {
     /// The status of the response.

@@ -9,7 +9,7 @@ use actix_web::web::Bytes;
 
 use super::response_guard::ResponseGuard;
 
-/// actix copies what it sends; it requests the next piece when this one is nearly sent.
+/// actix copies the bytes that it sends, and requests the next piece when this one is nearly sent.
 pub const PIECE: usize = 8 * 1024;
 
 pub struct ResponseBody {

@@ -149,8 +149,8 @@ impl BoundedStream {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Whether actix has not yet parsed what was passed on. It parses when it is told that there are no more bytes for
-    /// now, and then polls again.
+    /// Whether actix has not yet parsed the bytes that were passed on. It parses when it is told that there are no more
+    /// bytes for now, and then polls again.
     fn is_turn_over(&mut self, cx: &mut Context<'_>) -> bool {
         let over = std::mem::take(&mut self.handed_over);
         if over && self.is_more_waiting(cx) {

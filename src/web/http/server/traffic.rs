@@ -24,7 +24,7 @@ const UPLOAD_WINDOW: u64 = 64 * 1024;
 /// How much of an unread body of this kind is discarded. A longer one ends the connection.
 pub(super) const DISCARD: u64 = 16 * 1024;
 
-/// What the connection is doing.
+/// The state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Phase {
     /// Reading a head.
@@ -54,7 +54,7 @@ pub(super) enum Answering {
     App,
 }
 
-/// What the stream may pass on.
+/// How many bytes the stream may pass on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Room {
     /// One head.
