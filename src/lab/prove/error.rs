@@ -70,7 +70,7 @@ impl Display for ProveError {
                  CREATEDB (ALTER ROLE … CREATEDB), or run the command in local mode, without a database in the settings",
             ),
             Self::InstanceEnded { last_log_line } => {
-                write!(f, "an instance did not start: {last_log_line}")
+                write!(f, "an instance does not start: {last_log_line}")
             }
             Self::TimedOut(Awaited::Ready) => f.write_str("an instance did not become ready in time"),
             Self::TimedOut(Awaited::Serving) => f.write_str("an instance never served a live session"),
