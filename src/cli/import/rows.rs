@@ -148,7 +148,7 @@ fn columns(header: &StringRecord) -> Result<Vec<usize>, String> {
 /// quotation mark spoils one row and not the rest of the file.
 fn fields(text: &str) -> Result<StringRecord, String> {
     if text.matches('"').count() % 2 == 1 {
-        return Err("a quotation mark has no counterpart on its line".into());
+        return Err("a quotation mark is not closed on its line".into());
     }
     let input = format!("{text}\n");
     let mut reader = ReaderBuilder::new().has_headers(false).from_reader(input.as_bytes());

@@ -39,7 +39,7 @@ pub fn narration(outcome: &Outcome) -> Narration {
             },
             tokens_logged_out(*tokens_known, *deny_list),
         ),
-        Outcome::LoggedOutAlready => narrate("The user is logged out already.", "", ""),
+        Outcome::LoggedOutAlready => narrate("The user is already logged out.", "", ""),
         Outcome::LoggedOutEverywhere { sessions, access_tokens, deny_list } => narrate(
             "The user logged out everywhere.",
             format!("{} revoked with one statement.", are(*sessions, "live session")),
