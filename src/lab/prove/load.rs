@@ -1,4 +1,4 @@
-//! Clients that send requests to each instance without pause, while sessions are revoked; every answer is checked.
+//! Clients that keep sending requests to each instance while sessions are revoked; every answer is checked.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,14 +14,15 @@ use super::http::HttpConnection;
 use super::report::{ProbeCounts, RevocationReport};
 use super::users::{ProbeUser, ProbeUsers, Session};
 
-/// Clients of each instance, each on a connection that is kept.
+/// Clients of each instance. Each keeps its connection.
 const CLIENTS_PER_INSTANCE: usize = 4;
 
-/// The pause of a client after each answer. Without it a small machine would measure how long requests wait for a
-/// processor. With it, an instance still gets some thousand requests a second.
+/// The pause of a client after each answer. Without it, a small machine would measure how long requests wait for a
+/// processor. With it, an instance still gets several thousand requests a second.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Of so many requests, one is for a session that was revoked a while ago, and one for a session that is never revoked.
+/// One in this many requests is for a session that was revoked a while ago, and one for a session that is never
+/// revoked.
 const CYCLE: usize = 8;
 
 /// How many revoked sessions are still checked.
@@ -30,7 +31,7 @@ const REVOKED_KEPT: usize = 64;
 /// How long an instance may take to serve or to refuse a session.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// … once a revoked session was served: the result is clear, so the test does not wait long.
+/// The same, once a revoked session was served: the result is clear, so the test does not wait long.
 const TIMEOUT_WHEN_DISPROVEN: Duration = Duration::from_secs(1);
 
 pub struct Load {
@@ -73,7 +74,7 @@ impl Load {
         Self { ports, bystander, current, revoked, counts: ProbeCounts::default(), done: Cell::new(false) }
     }
 
-    /// Revokes sessions for so many seconds, at one instance after the other.
+    /// Revokes sessions for this many seconds, at each instance in turn.
     pub async fn run(
         self: Rc<Self>,
         users: ProbeUsers,
@@ -121,7 +122,7 @@ impl Load {
         *self.current.borrow_mut() = Some(Rc::clone(&watched));
         self.wait_until(Awaited::Serving, &watched, |answers| answers.served.get() >= 2).await?;
         if !user.revoke(&watched.session, http).await? {
-            // It may be revoked now, later or never, so nothing can be said about it.
+            // The session may be revoked now, later or never, so its requests prove nothing.
             report.unanswered += 1;
             return Ok(());
         }
@@ -179,7 +180,7 @@ impl Load {
 
     async fn send_request(&self, http: &mut HttpConnection, instance: usize, watched: &WatchedSession) {
         let (session, answers) = (&watched.session, &watched.by_instance[instance]);
-        // What was known when the request started.
+        // Read when the request starts, because a later revocation must not count.
         let revoked = session.answered.get().is_some();
         let answer = http.get("/home", &session.cookie).await;
         increment(&self.counts.requests);

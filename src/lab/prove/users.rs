@@ -1,4 +1,4 @@
-//! The accounts of the test: users with many sessions each, and one session of theirs that revokes the others.
+//! The accounts of the test: users with many sessions each, one of which revokes the others.
 
 use std::cell::Cell;
 use std::time::Instant;
@@ -73,7 +73,7 @@ impl ProbeUsers {
         self.sessions_of_new_user(1).await?.pop().ok_or_else(no_session)
     }
 
-    /// A new user, who has opened the page that lists their sessions.
+    /// Creates a user and opens the page that lists their sessions.
     pub async fn user(&self, http: &mut HttpConnection) -> Result<ProbeUser, ProveError> {
         let mut other_sessions = self.sessions_of_new_user(SESSIONS_PER_USER).await?;
         let Session { cookie, .. } = other_sessions.pop().ok_or_else(no_session)?;
@@ -85,7 +85,7 @@ impl ProbeUsers {
         Ok(ProbeUser { cookie, csrf_token: csrf_token.to_owned(), other_sessions })
     }
 
-    /// Creates a user, and opens `count` sessions as a log-in does.
+    /// Creates a user, and opens `count` sessions like a log-in.
     async fn sessions_of_new_user(&self, count: usize) -> Result<Vec<Session>, ProveError> {
         let number = self.created.replace(self.created.get() + 1);
         let invalid = |why: &dyn std::fmt::Debug| ProveError::InvalidAccount(format!("{why:?}"));

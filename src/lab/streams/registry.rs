@@ -1,4 +1,4 @@
-//! The live connections of this instance: their limits, the changes that mark them, and the stop of the instance.
+//! The live connections of this instance: their limits, the changes that mark them, and their end when it stops.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,7 +67,7 @@ impl LabStreams {
         if of_run.records.iter().filter(is_open).count() >= MAX_STREAMS_PER_RUN {
             return Err(StreamLimit::Run);
         }
-        // The oldest that has ended makes room.
+        // Remove the oldest one that has ended, to make room.
         if of_run.records.len() >= MAX_STREAMS_PER_RUN
             && let Some(ended) = of_run.records.iter().position(|record| record.ending().is_some())
         {

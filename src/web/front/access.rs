@@ -18,17 +18,17 @@ use crate::identity::{User, UserSession as _};
 use crate::web::proxy::BodyLength;
 use crate::web::streams::{Destination, LiveStreams, StreamFacts, StreamGate, StreamKey, ends_at};
 
-/// What the rules say about a request.
+/// The answer of the rules to a request.
 pub enum Admission {
     Granted(Granted),
     Refused(HttpResponse),
-    /// The app was changed while the request was decided. `None`: it has no app at this origin any more.
+    /// The app was changed while the request was decided. `None`: there is no app at this origin any more.
     AppChanged(Option<HostOwner>),
 }
 
 /// A request that may be passed on.
 pub struct Granted {
-    /// The session whose user the app learns.
+    /// The session of the user whose identity the app receives.
     pub found: Option<ScopedSession<User>>,
     /// Asked before each write.
     pub gate: Rc<StreamGate>,
@@ -61,8 +61,8 @@ pub fn access_request<'r>(app_request: &AppRequest<'r>) -> AccessRequest<'r> {
     )
 }
 
-/// Decides, opens a stream, and looks app and session up again: a change that was announced in between is either seen
-/// by the second lookup or marks the stream.
+/// Decides, opens a stream, and looks app and session up again. A change that is announced in between is either seen by
+/// the second lookup or marks the stream.
 ///
 /// # Errors
 /// Those of the database. The request must then be refused.
@@ -130,7 +130,7 @@ fn open(
     StreamGate::open(streams, principal, StreamFacts::new(&to, asked, key, opened))
 }
 
-/// The session whose user the app learns, or the answer to a request that is refused.
+/// The session of the user whose identity the app receives, or the response to a request that is refused.
 fn decided(
     app_request: &AppRequest<'_>,
     asked: &AccessRequest<'_>,
@@ -150,7 +150,7 @@ fn decided(
     Err(Box::new(answers::refuse(app_request, &refusal)))
 }
 
-/// Only requests that the user causes count as use, so that pages that refresh themselves do not keep a session alive.
+/// Only requests that the user makes count as use, so that pages that refresh themselves do not keep a session alive.
 fn usage(asked: &AccessRequest<'_>) -> Use {
     let counts = match asked.kind {
         RequestKind::Navigation | RequestKind::Form => true,

@@ -39,7 +39,7 @@ async fn connected(
     for (at, address) in addresses.iter().enumerate() {
         let address = SocketAddr::new(*address, upstream.port);
         let now = Instant::now();
-        // An address that does not answer leaves time for the others.
+        // Each address gets a part of the time, so that one that does not answer leaves time for the others.
         let others = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
         let until = now + deadline.duration_since(now) / others;
         let connected = timeout_at(until, TcpStream::connect(address)).await;

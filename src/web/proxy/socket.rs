@@ -23,7 +23,7 @@ pub struct Socket {
     received: Cell<u64>,
     /// A write has failed because the upstream has closed the connection.
     closed: Cell<bool>,
-    /// Of the request that is sent on it.
+    /// The gate of the request that is sent on this connection.
     gate: RefCell<Option<Rc<StreamGate>>>,
 }
 
@@ -41,7 +41,7 @@ impl Socket {
         self.gate.replace(gate);
     }
 
-    /// Finds out that the upstream is gone, on a connection that may be silent for long.
+    /// Detects that the upstream is gone, on a connection that may be silent for long.
     pub fn keep_alive(&self, keep_alive: &TcpKeepalive) {
         // If it fails, the connection has an error, which the next read reports.
         let _ = SockRef::from(&self.tcp).set_tcp_keepalive(keep_alive);
@@ -105,8 +105,8 @@ impl SocketStream {
             ready!(self.0.tcp.poll_write_ready(cx))?;
             match write(&self.0.tcp) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The upstream has closed the connection, perhaps behind its response to half a body. Reading brings
-                // the response, or the error; once woken, the task waits for that alone.
+                // The upstream has closed the connection, perhaps after its response to half a body. Reading returns
+                // that response, or the error. The task is woken once, to read.
                 Err(error) if is_closed(&error) => {
                     if !self.0.closed.replace(true) {
                         cx.waker().wake_by_ref();

@@ -1,4 +1,4 @@
-//! What is remembered about a request, to decide again whether it is let in.
+//! The facts about a request that are kept, to decide again whether it is let in.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::apps::{AccessRequest, App, AppOrigin, RequestKind};
 use crate::db::time::Moment;
 use crate::identity::User;
 
-/// The request of a stream, and the key that it came with.
+/// The request of a stream, and the app key that it carried.
 pub struct StreamFacts {
     pub app: Arc<App>,
     pub origin: AppOrigin,
@@ -23,7 +23,7 @@ pub struct StreamFacts {
     pub request_id: Box<str>,
     /// When it was let in. The proof of identity had to be fresh then; it may grow old while the stream lasts.
     pub opened: Moment,
-    /// The same on this machine's clock.
+    /// The same moment on this machine's clock.
     pub begun: Instant,
     method: Method,
     uri: Uri,
@@ -100,7 +100,7 @@ impl StreamFacts {
     }
 }
 
-/// When a stream of this session ends if the session is not used until then; never for a visitor.
+/// When a stream of this session ends, unless the session is used before; never for a visitor.
 pub fn ends_at(found: Option<&ScopedSession<User>>) -> Moment {
     found.map_or(Moment(i64::MAX), |found| found.live.record.expires_at)
 }
@@ -110,7 +110,7 @@ fn copied(headers: &HeaderMap, name: HeaderName) -> Option<HeaderValue> {
     HeaderValue::from_bytes(headers.get(name)?.as_bytes()).ok()
 }
 
-/// A value that is not text counts as an empty one, as when the request was decided first.
+/// A value that is not text counts as empty, as in the first decision.
 fn text(value: Option<&HeaderValue>) -> Option<&str> {
     value.map(|value| value.to_str().unwrap_or_default())
 }

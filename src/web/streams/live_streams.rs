@@ -55,7 +55,7 @@ impl LiveStreams {
 
     pub(super) fn decide_again(&self, marked: MarkedStreams) {
         if !marked.is_empty() {
-            // The receiver lives as long as the runtime. After it nothing is passed on.
+            // The receiver lives as long as the runtime. After the runtime has ended, nothing is passed on.
             let _ = self.queue.send(marked);
         }
     }

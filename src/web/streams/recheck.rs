@@ -18,7 +18,7 @@ use crate::identity::User;
 
 type Stream = ActiveStream<StreamFacts>;
 
-/// Observes the store from now on, and decides marked streams again in tasks of the current runtime.
+/// Starts to observe the store. Tasks of the current runtime decide marked streams again.
 pub fn start(sessions: &Store<User>, apps: &Apps) -> Arc<LiveStreams> {
     let (queue, marked) = unbounded_channel();
     let streams = Arc::new(LiveStreams::new(sessions, apps, queue));
@@ -28,7 +28,8 @@ pub fn start(sessions: &Store<User>, apps: &Apps) -> Arc<LiveStreams> {
     streams
 }
 
-/// Decides each marked stream again, all of a change at once: the store reads their keys in few queries.
+/// Decides marked streams again. All streams of a change are decided at once, so that the store reads their keys in a
+/// few queries.
 async fn run(streams: Arc<LiveStreams>, mut marked: UnboundedReceiver<MarkedStreams>) {
     while let Some(marked) = marked.recv().await {
         for stream in marked {
@@ -38,7 +39,7 @@ async fn run(streams: Arc<LiveStreams>, mut marked: UnboundedReceiver<MarkedStre
     }
 }
 
-/// Marks streams whose session may have ended by time, and ends all streams if the instance stays without a lease.
+/// Marks streams whose session may have expired, and ends all streams if the instance stays without a lease.
 async fn watch_the_time(streams: Arc<LiveStreams>) {
     let mut without_lease: Option<Instant> = None;
     loop {
@@ -53,7 +54,7 @@ async fn watch_the_time(streams: Arc<LiveStreams>) {
         };
         let all = streams.streams.all();
         without_lease = None;
-        // They may have been told to wait for a lease.
+        // Their tasks may be waiting for a lease.
         all.iter().for_each(|stream| stream.wake_waiting());
         let over = all.into_iter().filter(|stream| stream.is_over(now) && !stream.is_marked());
         let over: Vec<Arc<Stream>> = over.inspect(|stream| stream.mark()).collect();
@@ -87,7 +88,8 @@ impl LiveStreams {
         let Some(app) = app.filter(|app| app.origins.contains(&facts.origin)) else {
             return refuse(StreamEnd::Refused);
         };
-        // Its keys have ended, too. Its bytes may come from an upstream that the app no longer has.
+        // A disabled app's keys have ended too. With another upstream, the response comes from a server that the app no
+        // longer has.
         if !app.enabled || app.upstream != facts.app.upstream {
             return refuse(StreamEnd::Refused);
         }

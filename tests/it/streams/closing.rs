@@ -1,4 +1,4 @@
-//! Every way to lose access ends what is running.
+//! Every way to lose access ends the responses and uploads that are in progress.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::support::{LARGE, LastingApp, members_below};
 use crate::front::support::User;
 use crate::support::app::{Person, TestApp};
 
-/// What ends access to an app.
+/// The ways to lose access to an app.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     EndsOtherSessions,
@@ -125,7 +125,7 @@ async fn every_way_to_lose_access_cuts_an_event_stream_an_unread_download_and_an
     }
 }
 
-/// Enters the app by a handoff, without opening a page of the app: no page of this one is ever complete.
+/// Enters the app by a handoff, without opening a page of the app: no response of this app is ever complete.
 async fn enter(user: &mut User) -> crate::support::browser::Browser {
     let (_, enter) = user.code().await;
     user.at_app.get(&enter).await.is(303);

@@ -1,4 +1,4 @@
-//! What does not concern a stream does not end it.
+//! Changes that do not concern a stream do not end it.
 
 use latchkey::apps::{Access, Rule};
 use latchkey::identity::{Client, GroupName, UserId};
@@ -75,7 +75,7 @@ async fn a_stream_lasts_as_long_as_its_session_is_used_and_no_longer() {
     enter(&mut user).await;
     app.db.execute("UPDATE sessions SET expires_at = now() + interval '1 second'");
     let events = lasting.events(&user, "/events").await;
-    // She uses the portal meanwhile, on any instance.
+    // The user uses the portal meanwhile, on any instance.
     app.db.execute("UPDATE sessions SET expires_at = now() + interval '3 seconds'");
     actix_web::rt::time::sleep(std::time::Duration::from_millis(1500)).await;
     events.goes_on().await;
@@ -83,7 +83,7 @@ async fn a_stream_lasts_as_long_as_its_session_is_used_and_no_longer() {
 }
 
 #[actix_web::test]
-async fn a_proof_that_grows_old_does_not_end_what_it_has_opened() {
+async fn an_aged_proof_does_not_end_the_streams_that_it_opened() {
     let app = TestApp::spawn();
     let fresh = std::time::Duration::from_secs(600);
     let lasting = LastingApp::register(&app, |app| {

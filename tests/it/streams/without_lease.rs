@@ -1,4 +1,4 @@
-//! An instance that hears of no revocation passes nothing on.
+//! An instance that is not notified of revocations passes nothing on.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn without_a_lease_streams_pause_and_are_cut_after_a_while_open_rules_incl
     app.db.cut_off();
     let has_none = async || (!app.accounts.sessions().has_lease()).then_some(());
     eventually("the lease ends", has_none).await;
-    // What was written before has arrived.
+    // The data that was written before has arrived.
     sleep(Duration::from_millis(200)).await;
     let before = events.bytes().len();
     sleep(Duration::from_secs(1)).await;

@@ -99,7 +99,7 @@ fn the_client_is_told_when_the_app_leaves() {
 }
 
 #[test]
-fn a_client_that_does_not_end_after_the_app_has_is_not_waited_for() {
+fn a_client_that_stays_open_after_the_app_has_ended_is_disconnected() {
     let upstream = websocket_app(|_, _| {});
     let proxied = Proxied::to(&upstream);
     let mut socket = WebSocket::open(proxied.port, HOST, "/", "").expect("an answer 101");

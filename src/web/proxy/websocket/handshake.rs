@@ -44,7 +44,7 @@ pub struct Handshake<'r> {
     pub head: &'r RequestHead,
     pub target: hyper::Uri,
     pub facts: RequestFacts<'r>,
-    /// The response is not for everyone.
+    /// The response is not for everyone, so shared caches must not store it.
     pub is_private: bool,
     pub client: Option<ClientConnection>,
     pub gate: Option<Rc<StreamGate>>,
@@ -67,8 +67,8 @@ pub fn accept_of(key: &[u8]) -> String {
     BASE64.encode(&Sha1::new().chain_update(key).chain_update(PROTOCOL_ID).finalize())
 }
 
-/// Returns the upstream's response. If that is `101 Switching Protocols`, the client's connection becomes a tunnel when
-/// it has been sent.
+/// Returns the upstream's response. If that is `101 Switching Protocols`, the client's connection becomes a tunnel once
+/// the response has been sent.
 pub async fn open(
     connections: &Rc<UpstreamConnections>,
     asked: Handshake<'_>,
@@ -131,7 +131,7 @@ pub async fn open(
     Ok(switching)
 }
 
-/// Bytes behind the head could be another request, which a proxy in front has sent for another client.
+/// Bytes after the head could be another request, which a proxy in front has sent for another client.
 fn switchable(client: Option<ClientConnection>) -> Result<ClientConnection, ProxyError> {
     let client = client.filter(ClientConnection::can_switch);
     client.ok_or(ProxyError::BadRequest("something follows the request for a websocket"))
@@ -172,8 +172,8 @@ async fn exchange(
     answered.await.map_err(|error| ProxyError::BadResponse(error.to_string()))
 }
 
-/// Whether the upstream has understood the handshake (RFC 6455 §4.1). Otherwise the client would be told that it speaks
-/// with a websocket.
+/// Whether the upstream has accepted the handshake (RFC 6455 §4.1). If it has not, the client must not believe that it
+/// is talking to a websocket.
 fn check_switch(headers: &HeaderMap, accept: &str) -> Result<(), ProxyError> {
     let values = |name: &'static str| headers.get_all(name).iter().map(|value| value.as_bytes());
     let is_upgrade = values("connection")
