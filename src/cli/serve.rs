@@ -289,7 +289,7 @@ async fn warn_if_apps_are_not_served(accounts: &Accounts, settings: &Settings) {
     match accounts.apps.snapshot().await {
         Ok(apps) if apps.is_empty() => {}
         Ok(_) => tracing::warn!(
-            advice = "set LATCHKEY__SESSIONS__CACHED above 0",
+            advice = "set LATCHKEY__SESSIONS__CACHE=on, and LATCHKEY__SESSIONS__CACHED above 0",
             "requests for apps are answered with 503: without a session cache there is no invalidation listener"
         ),
         Err(fault) => tracing::warn!(%fault, "cannot read which apps are registered"),

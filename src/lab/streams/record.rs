@@ -33,6 +33,8 @@ pub enum EndCause {
     Unconfirmed,
     /// It reached the limit of the lab.
     LifeOver,
+    /// Its run was ended, or replaced by another.
+    RunOver,
     /// The instance is stopping.
     Stopped,
     /// The browser closed it.
@@ -46,6 +48,7 @@ impl EndCause {
             Self::SessionEnded => "session-ended",
             Self::Unconfirmed => "unconfirmed",
             Self::LifeOver => "life-over",
+            Self::RunOver => "run-over",
             Self::Stopped => "stopped",
             Self::ClientLeft => "client-left",
         }

@@ -121,7 +121,6 @@ fn open(
         origin: app_request.origin,
         method: app_request.method,
         uri: app_request.uri,
-        headers: app_request.headers,
         request_id: app_request.id,
     };
     // The time does not matter for a visitor.
@@ -161,7 +160,14 @@ fn usage(asked: &AccessRequest<'_>) -> Use {
     if counts { Use::Counts } else { Use::Background }
 }
 
-/// The value of a header; empty if it is not text.
+/// The value of a header; empty if it is not text, or if a header that decides occurs twice: the app might read the
+/// other value.
 pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+    let mut values = headers.get_all(name);
+    let value = values.next()?;
+    let is_ambiguous = values.next().is_some() && SINGLE.contains(&name);
+    Some(if is_ambiguous { "" } else { value.to_str().unwrap_or_default() })
 }
+
+/// Browsers send these once.
+const SINGLE: [&str; 4] = ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"];

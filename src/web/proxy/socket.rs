@@ -8,6 +8,7 @@ use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use latchkey_sessions::{Direction, WriteGate as _};
 use socket2::{SockRef, TcpKeepalive};
@@ -52,6 +53,16 @@ impl Socket {
     pub fn is_silent(&self) -> bool {
         let peeked = SockRef::from(&self.tcp).peek(&mut [MaybeUninit::uninit()]);
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Drop for Socket {
+    /// What the kernel still holds of a request whose stream was ended does not reach the app.
+    fn drop(&mut self) {
+        if self.gate.borrow().as_ref().is_some_and(|gate| gate.end().is_some()) {
+            // If this fails, the connection has an error already.
+            let _ = SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO));
+        }
     }
 }
 
@@ -212,7 +223,6 @@ impl AsyncWrite for UpstreamStream {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::time::Duration;
 
     use actix_web::rt::time::{sleep, timeout};
     use tokio::net::TcpListener;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::{Method, Uri};
 use latchkey_sessions::{Handle, ScopedSession};
 
@@ -30,10 +29,12 @@ pub struct StreamFacts {
     kind: RequestKind,
     client: Option<IpAddr>,
     client_is_doubtful: bool,
-    origin_header: Option<HeaderValue>,
-    fetch_site: Option<HeaderValue>,
+    origin_header: Option<Box<str>>,
+    fetch_site: Option<Box<str>>,
     /// The response is an event stream.
     has_events: AtomicBool,
+    /// A task decides the stream again, or will do so soon.
+    is_rechecked: AtomicBool,
 }
 
 /// The app key of a request, and the session that it belongs to.
@@ -48,7 +49,6 @@ pub struct Destination<'r> {
     pub origin: &'r AppOrigin,
     pub method: &'r Method,
     pub uri: &'r Uri,
-    pub headers: &'r HeaderMap,
     pub request_id: &'r str,
 }
 
@@ -71,9 +71,10 @@ impl StreamFacts {
             kind: asked.kind,
             client: asked.client,
             client_is_doubtful: asked.client_is_doubtful,
-            origin_header: copied(to.headers, ORIGIN),
-            fetch_site: copied(to.headers, HeaderName::from_static("sec-fetch-site")),
+            origin_header: asked.origin.map(Box::from),
+            fetch_site: asked.fetch_site.map(Box::from),
             has_events: AtomicBool::new(false),
+            is_rechecked: AtomicBool::new(false),
         }
     }
 
@@ -85,8 +86,8 @@ impl StreamFacts {
             kind: self.kind,
             client: self.client,
             client_is_doubtful: self.client_is_doubtful,
-            origin: text(self.origin_header.as_ref()),
-            fetch_site: text(self.fetch_site.as_ref()),
+            origin: self.origin_header.as_deref(),
+            fetch_site: self.fetch_site.as_deref(),
         }
     }
 
@@ -98,19 +99,18 @@ impl StreamFacts {
     pub(super) fn note_events(&self) {
         self.has_events.store(true, Ordering::SeqCst);
     }
+
+    /// `false` if a task does it already. So a user who changes often has no more tasks than streams.
+    pub(super) fn begin_recheck(&self) -> bool {
+        !self.is_rechecked.swap(true, Ordering::SeqCst)
+    }
+
+    pub(super) fn end_recheck(&self) {
+        self.is_rechecked.store(false, Ordering::SeqCst);
+    }
 }
 
 /// When a stream of this session ends, unless the session is used before; never for a visitor.
 pub fn ends_at(found: Option<&ScopedSession<User>>) -> Moment {
     found.map_or(Moment(i64::MAX), |found| found.live.record.expires_at)
-}
-
-/// Copied: the value itself would keep the whole buffer in which the request was read.
-fn copied(headers: &HeaderMap, name: HeaderName) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(headers.get(name)?.as_bytes()).ok()
-}
-
-/// A value that is not text counts as empty, as in the first decision.
-fn text(value: Option<&HeaderValue>) -> Option<&str> {
-    value.map(|value| value.to_str().unwrap_or_default())
 }

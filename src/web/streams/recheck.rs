@@ -31,10 +31,10 @@ pub fn start(sessions: &Store<User>, apps: &Apps) -> Arc<LiveStreams> {
 /// Decides marked streams again. All streams of a change are decided at once, so that the store reads their keys in a
 /// few queries.
 async fn run(streams: Arc<LiveStreams>, mut marked: UnboundedReceiver<MarkedStreams>) {
-    while let Some(marked) = marked.recv().await {
+    while let Some(MarkedStreams { since, streams: marked }) = marked.recv().await {
         for stream in marked {
             let streams = Arc::clone(&streams);
-            spawn(async move { streams.recheck(&stream).await });
+            spawn(async move { streams.recheck(&stream, since).await });
         }
     }
 }
@@ -63,20 +63,31 @@ async fn watch_the_time(streams: Arc<LiveStreams>) {
 }
 
 impl LiveStreams {
-    async fn recheck(&self, stream: &Stream) {
-        let confirming = async {
-            while stream.end().is_none() {
+    /// Runs until the stream is no longer marked. Changes that are announced meanwhile are decided here, too.
+    ///
+    /// * `since`: when the stream was marked.
+    async fn recheck(&self, stream: &Stream, since: Instant) {
+        let mut unconfirmed_since = since;
+        loop {
+            while stream.end().is_none() && stream.is_marked() {
                 let generation = stream.generation();
-                match self.still_allowed(stream).await {
-                    Ok(until) => return stream.clear(generation, until),
-                    Err(Failed::Refused(why)) => return close(stream, why),
+                let limit = StreamLimits::UNCONFIRMED_FOR.saturating_sub(unconfirmed_since.elapsed());
+                let decided = timeout(limit, self.still_allowed(stream)).await;
+                match decided.unwrap_or_else(|_| refuse(StreamEnd::Unconfirmed)) {
+                    Ok(until) => {
+                        stream.clear(generation, until);
+                        unconfirmed_since = Instant::now();
+                    }
+                    Err(Failed::Refused(why)) => close(stream, why),
                     // The database does not answer.
                     Err(Failed::Fault(_)) => sleep(StreamLimits::RETRY_AFTER).await,
                 }
             }
-        };
-        if timeout(StreamLimits::UNCONFIRMED_FOR, confirming).await.is_err() {
-            close(stream, StreamEnd::Unconfirmed);
+            stream.facts.end_recheck();
+            // A change in between was left to this task.
+            if stream.end().is_some() || !stream.is_marked() || !stream.facts.begin_recheck() {
+                return;
+            }
         }
     }
 

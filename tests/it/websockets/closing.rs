@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use latchkey::apps::{Access, App, Rule};
 use latchkey::identity::{Client, UserId};
 
-use super::support::{enter, open_at, origin_header};
+use super::support::{open_at, origin_header};
 use crate::front::support::{User, Wiki, register};
 use crate::proxy::harness::End;
 use crate::support::app::{Person, TestApp};
@@ -67,8 +67,7 @@ impl Opened {
         })
         .await;
         let ada = app.ada().await;
-        let mut user = User::logged_in(&app, &wiki, &ada).await;
-        enter(&mut user).await;
+        let user = User::with_key(&app, &wiki, &ada).await;
         Self { app, wiki, ada, user, ends }
     }
 

@@ -250,9 +250,7 @@ async fn the_rules_decide_about_websockets_as_about_every_request() {
     assert_eq!((refused.status(), refused.end), (401, End::Closed));
     assert_eq!(refused.values("www-authenticate"), ["Latchkey realm=\"wiki\""]);
     assert!(refused.body().contains("urn:latchkey:log-in"), "{refused:?}");
-    let mut user = User::logged_in(&app, &wiki, &ada).await;
-    let (_, enter) = user.code().await;
-    user.at_app.get(&enter).await.is(303);
+    let user = User::with_key(&app, &wiki, &ada).await;
     for other in ["Origin: https://evil.example\r\n", "Origin: null\r\n"] {
         let refused = open_as(&wiki, &user, other).err().expect("a refusal");
         assert_eq!(refused.status(), 403, "{other:?}");

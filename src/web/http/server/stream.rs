@@ -62,6 +62,15 @@ pub struct BoundedStream {
     closed: bool,
 }
 
+/// Whether the client has closed its end.
+#[derive(Clone, Copy, PartialEq)]
+enum ClientEnd {
+    NotYet,
+    Seen,
+    /// Behind more bytes than are kept.
+    Hidden,
+}
+
 impl BoundedStream {
     pub fn new(stream: TcpStream) -> Self {
         Self {
@@ -110,34 +119,42 @@ impl BoundedStream {
         }
     }
 
-    /// Whether the client of an app has closed its end. Bytes that it sent before are kept, up to a limit: a client
-    /// that sends more after its request hides its end, and counts as gone.
-    fn has_client_left(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Looks for the end of the client's data. Bytes before it are kept, up to a limit.
+    fn client_end(&mut self, cx: &mut Context<'_>) -> ClientEnd {
         while self.rest.len() < READ {
             let mut bytes = [0; 512];
             let mut bytes = ReadBuf::new(&mut bytes);
             match Pin::new(&mut self.stream).poll_read(cx, &mut bytes) {
-                Poll::Ready(Ok(())) if bytes.filled().is_empty() => return true,
-                Poll::Ready(Ok(())) => self.rest.extend_from_slice(bytes.filled()),
-                Poll::Ready(Err(_)) => return true,
-                Poll::Pending => return false,
+                Poll::Ready(Ok(())) if !bytes.filled().is_empty() => {
+                    self.rest.extend_from_slice(bytes.filled());
+                }
+                Poll::Ready(_) => return ClientEnd::Seen,
+                Poll::Pending => return ClientEnd::NotYet,
             }
         }
-        self.traffic.has_whole_request()
+        ClientEnd::Hidden
+    }
+
+    /// Whether the client of an app has left. One that sends much after its request hides its end, and counts as gone.
+    fn has_client_left(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.client_end(cx) {
+            ClientEnd::NotYet => false,
+            ClientEnd::Seen => true,
+            ClientEnd::Hidden => self.traffic.has_whole_request(),
+        }
     }
 
     /// While a request is answered that may switch the protocol: whether the client of an app has closed its end, or
-    /// its stream was ended. Records whether the client has sent more than its head.
+    /// its stream was ended. Records whether the client has sent more than its head, which refuses the request.
     pub fn has_app_client_left(&mut self, cx: &mut Context<'_>) -> bool {
         if self.traffic.is_cut(cx) {
             return true;
         }
-        let is_closed = self.has_client_left(cx);
-        let has_sent_more = !self.rest.is_empty();
-        if has_sent_more {
+        let end = self.client_end(cx);
+        if !self.rest.is_empty() {
             self.traffic.protocol_switch.client_has_sent_more();
         }
-        is_closed && !has_sent_more && self.traffic.serves_app()
+        end == ClientEnd::Seen && self.traffic.serves_app()
     }
 
     /// Fails if the client of an app has read nothing for too long.

@@ -137,9 +137,16 @@ impl Traffic {
 
     /// Every byte that was to be sent is in the kernel.
     pub fn flushed(&self) {
-        if matches!(self.phase.get(), Phase::Head | Phase::Discarding(_)) && self.gate.borrow().is_some() {
-            self.gate.take();
+        let is_complete = matches!(self.phase.get(), Phase::Head | Phase::Discarding(_));
+        if is_complete && self.gate.take().is_some() {
+            self.resume();
         }
+    }
+
+    /// Whether bytes of a complete response wait for a permit. Until they are sent, no request may begin: it would be
+    /// answered without this gate.
+    fn is_held_back(&self) -> bool {
+        self.gate.borrow().is_some()
     }
 
     /// Requests that have begun on this connection.
@@ -152,6 +159,7 @@ impl Traffic {
             return Room::None;
         }
         match self.phase.get() {
+            Phase::Head if self.is_held_back() => Room::None,
             Phase::Head => Room::Head,
             Phase::Discarding(RemainingBody::Sized(left)) => Room::Discard(left.min(self.window())),
             Phase::Discarding(RemainingBody::Unsized(0)) => Room::Closed,

@@ -36,6 +36,7 @@ pub fn ended(ending: &StreamEnding) -> String {
             "Closed by the server because the session could not be confirmed".to_owned()
         }
         (EndCause::LifeOver, _) => "Ended after a minute, the limit of this page".to_owned(),
+        (EndCause::RunOver, _) => "Ended with its run".to_owned(),
         (EndCause::Stopped, _) => "Ended because the server is stopping".to_owned(),
         (EndCause::ClientLeft, _) => "Closed by the browser".to_owned(),
     }
