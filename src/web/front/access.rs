@@ -20,17 +20,17 @@ use crate::web::streams::{
     ends_at,
 };
 
-/// What the rules say about a request.
+/// The answer of the rules to a request.
 pub enum Admission {
     Granted(Granted),
     Refused(HttpResponse),
-    /// The app was changed while the request was decided. `None`: it has no app at this origin any more.
+    /// The app was changed while the request was decided. `None`: there is no app at this origin any more.
     AppChanged(Option<HostOwner>),
 }
 
 /// A request that may be passed on.
 pub struct Granted {
-    /// The session or token whose user the app learns.
+    /// The session or token of the user whose identity the app receives.
     pub found: Option<Authenticated>,
     /// Asked before each write.
     pub gate: Rc<StreamGate>,
@@ -85,7 +85,7 @@ impl<'r> Asked<'r> {
         matches!(self.credential, Some(Credential::Token(_)))
     }
 
-    /// Only requests that the user causes count as use, so that pages that refresh themselves do not keep a session
+    /// Only requests that the user makes count as use, so that pages that refresh themselves do not keep a session
     /// alive. A token does not live longer for its use, which is noted for its owner.
     fn usage(&self) -> Use {
         let counts = match self.request.kind {
@@ -101,7 +101,7 @@ impl<'r> Asked<'r> {
     }
 }
 
-/// Decides, opens a stream, and looks app and credential up again: a change that was announced in between is either seen
+/// Decides, opens a stream, and looks app and credential up again. A change that is announced in between is either seen
 /// by the second lookup or marks the stream.
 ///
 /// # Errors
@@ -172,7 +172,6 @@ fn open(
         origin: app_request.origin,
         method: app_request.method,
         uri: app_request.uri,
-        headers: app_request.headers,
         request_id: app_request.id,
     };
     // The time does not matter for a visitor.
@@ -181,7 +180,7 @@ fn open(
     StreamGate::open(streams, principal, StreamFacts::new(&to, &asked.request, key, opened))
 }
 
-/// The session or token whose user the app learns, or the answer to a request that is refused.
+/// The session or token of the user whose identity the app receives, or the response to a request that is refused.
 fn decided(
     app_request: &AppRequest<'_>,
     asked: &Asked<'_>,
@@ -202,7 +201,14 @@ fn decided(
     Err(Box::new(answers::refuse(app_request, &refusal)))
 }
 
-/// The value of a header; empty if it is not text.
+/// The value of a header; empty if it is not text, or if a header that decides occurs twice: the app might read the
+/// other value.
 pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+    let mut values = headers.get_all(name);
+    let value = values.next()?;
+    let is_ambiguous = values.next().is_some() && SINGLE.contains(&name);
+    Some(if is_ambiguous { "" } else { value.to_str().unwrap_or_default() })
 }
+
+/// Browsers send these once.
+const SINGLE: [&str; 4] = ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"];

@@ -133,7 +133,7 @@ fn fresh_home_url(app_request: &AppRequest<'_>) -> String {
     format!("{}/.latchkey/in?fresh=1&to=%2F", app_request.origin)
 }
 
-/// The code of an answer that logging in would not change.
+/// The code of a refusal that logging in would not change.
 pub fn code_of(answer: Answer) -> FrontCode {
     match answer {
         Answer::Pass { .. } | Answer::LogIn => FrontCode::LogIn,
@@ -151,7 +151,7 @@ pub fn code_of(answer: Answer) -> FrontCode {
     }
 }
 
-/// Whether a refused user can set something up that lets them in.
+/// Whether a refused user would get in after setting up a second factor or a passkey.
 pub fn can_set_up(code: FrontCode) -> bool {
     matches!(code, FrontCode::SecondFactorMissing | FrontCode::PasskeyMissing)
 }
@@ -195,7 +195,7 @@ fn plain(code: FrontCode, app: Option<&App>, kind: RequestKind, id: &str) -> Htt
         return page::problem(code, None, None, id);
     }
     let links = match kind {
-        // To this page itself, which reads only.
+        // Leads to this page itself, which only reads.
         RequestKind::Navigation if passes_by_itself(code) => vec![PageLink::to(front::TRY_AGAIN, "")],
         _ => Vec::new(),
     };
