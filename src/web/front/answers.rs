@@ -5,8 +5,8 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 
-use super::access::Asked;
 use super::app_request::AppRequest;
+use super::asked::Asked;
 use super::page::{self, PageContent, PageLink};
 use crate::apps::{AccessRequest, Answer, App, Caller, Explain, RequestKind, Rule, Trace, UnreadableApp};
 use crate::db::Fault;

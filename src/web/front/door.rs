@@ -15,9 +15,10 @@ use futures_util::future::LocalBoxFuture;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::access::{Admission, Asked, Granted, LogFields, admit, header_text};
+use super::access::{Admission, Granted, LogFields, admit};
 use super::answers;
 use super::app_request::{AppRequest, RESERVED};
+use super::asked::{Asked, header_text};
 use super::{echo, handoff, host, leave, page};
 use crate::apps::{App, AppSnapshot, HostOwner, RequestHeaders, RequestKind, host_name};
 use crate::db::Fault;
