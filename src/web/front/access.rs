@@ -7,9 +7,9 @@ use actix_web::HttpResponse;
 use latchkey_sessions::Use;
 use uuid::Uuid;
 
+use super::access_attempt::AccessAttempt;
 use super::answers::{self, FrontRefusal};
 use super::app_request::AppRequest;
-use super::asked::Asked;
 use crate::apps::{Answer, HostOwner, decide};
 use crate::db::time::Moment;
 use crate::db::{Failed, Fault, Refusable as _};
@@ -31,7 +31,7 @@ pub enum Admission {
 pub struct Granted {
     /// The session or token of the user whose identity the app receives.
     pub found: Option<Authenticated>,
-    /// Asked before each write.
+    /// AccessAttempt before each write.
     pub gate: Rc<StreamGate>,
 }
 
@@ -60,29 +60,29 @@ impl LogFields {
 pub async fn admit(
     streams: &Arc<LiveStreams>,
     app_request: &AppRequest<'_>,
-    asked: Asked<'_>,
+    attempt: AccessAttempt<'_>,
     log: &mut LogFields,
 ) -> Result<Admission, Fault> {
-    let found = match first_lookup(app_request, &asked).await.split()? {
+    let found = match first_lookup(app_request, &attempt).await.split()? {
         Ok(found) => found,
-        Err(wait) => return Ok(Admission::Refused(answers::too_many_tokens(app_request, &asked, wait))),
+        Err(wait) => return Ok(Admission::Refused(answers::too_many_tokens(app_request, &attempt, wait))),
     };
     log.record(found.as_ref());
-    let found = match decided(app_request, &asked, found) {
+    let found = match decided(app_request, &attempt, found) {
         Ok(found) => found,
         Err(response) => return Ok(Admission::Refused(*response)),
     };
-    let gate = open(streams, app_request, &asked, found.as_ref());
+    let gate = open(streams, app_request, &attempt, found.as_ref());
     let generation = gate.generation();
     let snapshot = app_request.shared.accounts.apps.snapshot().await?;
     match snapshot.owner_of(app_request.origin.host()) {
         Some(HostOwner::App { app, .. }) if Arc::ptr_eq(app, app_request.app) || app == app_request.app => {}
         owner => return Ok(Admission::AppChanged(owner.cloned())),
     }
-    let found = match (&asked.credential, found) {
+    let found = match (&attempt.credential, found) {
         (Some(credential), Some(first)) => match app_request.find(credential, Use::Background).await? {
             Some(again) if again.is_same_reading(&first) => Some(again),
-            again => match decided(app_request, &asked, again) {
+            again => match decided(app_request, &attempt, again) {
                 Ok(again) => again,
                 Err(response) => return Ok(Admission::Refused(*response)),
             },
@@ -96,10 +96,10 @@ pub async fn admit(
 /// Refused if the client's network has sent too many tokens that are not alive.
 async fn first_lookup(
     app_request: &AppRequest<'_>,
-    asked: &Asked<'_>,
+    attempt: &AccessAttempt<'_>,
 ) -> Result<Option<Authenticated>, Failed<RetryAfter>> {
-    let usage = asked.usage();
-    match &asked.credential {
+    let usage = attempt.usage();
+    match &attempt.credential {
         None => Ok(None),
         Some(Credential::Token(text)) => {
             let tokens = &app_request.shared.accounts.tokens;
@@ -113,10 +113,10 @@ async fn first_lookup(
 fn open(
     streams: &Arc<LiveStreams>,
     app_request: &AppRequest<'_>,
-    asked: &Asked<'_>,
+    attempt: &AccessAttempt<'_>,
     found: Option<&Authenticated>,
 ) -> Rc<StreamGate> {
-    let key = asked.credential.as_ref().zip(found);
+    let key = attempt.credential.as_ref().zip(found);
     let key = key.map(|(credential, found)| StreamKey { credential: credential.clone(), id: found.id() });
     let to = Destination {
         app: app_request.app,
@@ -128,19 +128,19 @@ fn open(
     // The time does not matter for a visitor.
     let opened = found.map_or(Moment(0), Authenticated::moment);
     let principal = found.map(Authenticated::principal);
-    StreamGate::open(streams, principal, StreamFacts::new(&to, &asked.request, key, opened))
+    StreamGate::open(streams, principal, StreamFacts::new(&to, &attempt.request, key, opened))
 }
 
 /// The session or token of the user whose identity the app receives, or the response to a request that is refused.
 fn decided(
     app_request: &AppRequest<'_>,
-    asked: &Asked<'_>,
+    attempt: &AccessAttempt<'_>,
     found: Option<Authenticated>,
 ) -> Result<Option<Authenticated>, Box<HttpResponse>> {
     let caller = found.as_ref().map(Authenticated::caller);
     // The time does not matter for a visitor.
     let now = found.as_ref().map_or(Moment(0), Authenticated::moment);
-    let (answer, trace) = decide(app_request.app, &asked.request, caller.as_ref(), now);
+    let (answer, trace) = decide(app_request.app, &attempt.request, caller.as_ref(), now);
     if let Answer::Pass { identity, .. } = answer {
         return Ok(found.filter(|_| identity));
     }
@@ -148,6 +148,6 @@ fn decided(
         let (apps, session) = (&app_request.shared.accounts.apps, found.id().session());
         apps.record_refusal(app_request.app, found.user_id(), session, now, app_request.client);
     }
-    let refusal = FrontRefusal { answer, trace, asked, caller: caller.as_ref() };
+    let refusal = FrontRefusal { answer, trace, attempt, caller: caller.as_ref() };
     Err(Box::new(answers::refuse(app_request, &refusal)))
 }

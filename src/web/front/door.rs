@@ -16,9 +16,9 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::access::{Admission, Granted, LogFields, admit};
+use super::access_attempt::{AccessAttempt, header_text};
 use super::answers;
 use super::app_request::{AppRequest, RESERVED};
-use super::asked::{Asked, header_text};
 use super::{echo, handoff, host, leave, page};
 use crate::apps::{App, AppSnapshot, HostOwner, RequestHeaders, RequestKind, host_name};
 use crate::db::Fault;
@@ -202,9 +202,9 @@ impl FrontDoor {
                 Fault::Unavailable("the session cache is off, so there is no invalidation listener".into());
             return Served::page(answers::unavailable(&fault, kind_of(head), id));
         }
-        let asked = Asked::by(&app_request);
-        let kind = asked.request.kind;
-        let Granted { found, gate } = match admit(&self.streams, &app_request, asked, log).await {
+        let attempt = AccessAttempt::of(&app_request);
+        let kind = attempt.request.kind;
+        let Granted { found, gate } = match admit(&self.streams, &app_request, attempt, log).await {
             Ok(Admission::Granted(granted)) => granted,
             Ok(Admission::Refused(response)) => return Served::page(response),
             Ok(Admission::AppChanged(now)) => return Served::AppChanged(request, now),

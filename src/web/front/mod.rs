@@ -5,10 +5,10 @@
 //! the request on to the app (`web/proxy`). On every origin of an app, the paths below `/.latchkey/` are Latchkey's.
 
 mod access;
+mod access_attempt;
 mod answers;
 mod app_key;
 mod app_request;
-mod asked;
 mod door;
 mod echo;
 mod handoff;
@@ -16,9 +16,9 @@ mod host;
 mod leave;
 mod page;
 
+pub use access_attempt::header_text;
 pub use answers::{can_set_up, code_of};
 pub use app_key::AppCookieNames;
 pub use app_key::signed_code;
 pub use app_request::{RESERVED, local_path};
-pub use asked::header_text;
 pub use door::FrontDoor;

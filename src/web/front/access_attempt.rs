@@ -8,14 +8,14 @@ use crate::apps::{AccessRequest, RequestHeaders, RequestKind, is_safe};
 use crate::web::proxy::BodyLength;
 use crate::web::streams::Credential;
 
-/// A request, as the rules see it, and what it has sent to be let in.
-pub struct Asked<'r> {
+/// A request as a decision sees it, and the credential that it carries.
+pub struct AccessAttempt<'r> {
     pub request: AccessRequest<'r>,
     pub credential: Option<Credential>,
 }
 
-impl<'r> Asked<'r> {
-    pub fn by(app_request: &AppRequest<'r>) -> Self {
+impl<'r> AccessAttempt<'r> {
+    pub fn of(app_request: &AppRequest<'r>) -> Self {
         let headers = RequestHeaders::read(|name| header_text(app_request.headers, name));
         let mut request = AccessRequest::new(
             app_request.method.as_str(),
