@@ -38,15 +38,15 @@ const TIMEOUT_WHEN_DISPROVEN: Duration = Duration::from_secs(1);
 pub struct Load {
     kind: ProbedKind,
     ports: Vec<u16>,
-    bystander: Rc<Watched>,
-    current: RefCell<Option<Rc<Watched>>>,
-    revoked: RefCell<Vec<Rc<Watched>>>,
+    bystander: Rc<WatchedCredential>,
+    current: RefCell<Option<Rc<WatchedCredential>>>,
+    revoked: RefCell<Vec<Rc<WatchedCredential>>>,
     pub counts: ProbeCounts,
     done: Cell<bool>,
 }
 
 /// A session or token, and what each instance answered to it.
-struct Watched {
+struct WatchedCredential {
     probed: Probed,
     by_instance: Vec<Answers>,
 }
@@ -63,7 +63,7 @@ fn increment(cell: &Cell<u64>) {
     cell.set(cell.get() + 1);
 }
 
-impl Watched {
+impl WatchedCredential {
     fn new(probed: Probed, instances: usize) -> Rc<Self> {
         Rc::new(Self { probed, by_instance: (0..instances).map(|_| Answers::default()).collect() })
     }
@@ -71,7 +71,7 @@ impl Watched {
 
 impl Load {
     pub fn new(kind: ProbedKind, ports: Vec<u16>, bystander: Probed) -> Self {
-        let bystander = Watched::new(bystander, ports.len());
+        let bystander = WatchedCredential::new(bystander, ports.len());
         let (current, revoked) = (RefCell::default(), RefCell::default());
         Self {
             kind,
@@ -128,7 +128,7 @@ impl Load {
         http: &mut HttpConnection,
         report: &mut RevocationReport,
     ) -> Result<(), ProveError> {
-        let watched = Watched::new(probed, self.ports.len());
+        let watched = WatchedCredential::new(probed, self.ports.len());
         *self.current.borrow_mut() = Some(Rc::clone(&watched));
         self.wait_until(Awaited::Serving, &watched, |answers| answers.served.get() >= 2).await?;
         if !user.revoke(watched.probed.revocation(), http).await? {
@@ -149,7 +149,7 @@ impl Load {
     async fn wait_until(
         &self,
         awaited: Awaited,
-        watched: &Watched,
+        watched: &WatchedCredential,
         shown: impl Fn(&Answers) -> bool,
     ) -> Result<(), ProveError> {
         let started = Instant::now();
@@ -179,7 +179,7 @@ impl Load {
         }
     }
 
-    fn choose(&self, turn: usize) -> Option<Rc<Watched>> {
+    fn choose(&self, turn: usize) -> Option<Rc<WatchedCredential>> {
         let revoked = self.revoked.borrow();
         match turn % CYCLE {
             0 => Some(Rc::clone(&self.bystander)),
@@ -188,7 +188,7 @@ impl Load {
         }
     }
 
-    async fn send_request(&self, http: &mut HttpConnection, instance: usize, watched: &Watched) {
+    async fn send_request(&self, http: &mut HttpConnection, instance: usize, watched: &WatchedCredential) {
         let (probed, answers) = (&watched.probed, &watched.by_instance[instance]);
         // Read when the request starts, because a later revocation must not count.
         let revoked = probed.revocation().answered.get().is_some();

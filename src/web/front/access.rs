@@ -15,7 +15,7 @@ use crate::db::time::Moment;
 use crate::db::{Failed, Fault, Refusable as _};
 use crate::throttle::RetryAfter;
 use crate::web::streams::{
-    Authenticated, Credential, CredentialId, Destination, LiveStreams, StreamFacts, StreamGate, StreamKey,
+    Credential, CredentialId, Destination, LiveCredential, LiveStreams, StreamFacts, StreamGate, StreamKey,
     ends_at,
 };
 
@@ -30,7 +30,7 @@ pub enum Admission {
 /// A request that may be passed on.
 pub struct Granted {
     /// The session or token of the user whose identity the app receives.
-    pub found: Option<Authenticated>,
+    pub found: Option<LiveCredential>,
     /// AccessAttempt before each write.
     pub gate: Rc<StreamGate>,
 }
@@ -44,8 +44,8 @@ pub struct LogFields {
 }
 
 impl LogFields {
-    fn record(&mut self, found: Option<&Authenticated>) {
-        let id = found.map(Authenticated::id);
+    fn record(&mut self, found: Option<&LiveCredential>) {
+        let id = found.map(LiveCredential::id);
         self.session = id.and_then(CredentialId::session).map(|handle| handle.0);
         self.token = id.and_then(CredentialId::token).map(|id| id.0);
         self.principal = found.map(|found| found.user_id().0);
@@ -97,14 +97,14 @@ pub async fn admit(
 async fn first_lookup(
     app_request: &AppRequest<'_>,
     attempt: &AccessAttempt<'_>,
-) -> Result<Option<Authenticated>, Failed<RetryAfter>> {
+) -> Result<Option<LiveCredential>, Failed<RetryAfter>> {
     let usage = attempt.usage();
     match &attempt.credential {
         None => Ok(None),
         Some(Credential::Token(text)) => {
             let tokens = &app_request.shared.accounts.tokens;
             let found = tokens.authenticate(text, app_request.client, usage).await?;
-            Ok(found.filter(|live| live.opens(app_request.app.id)).map(Authenticated::Token))
+            Ok(found.filter(|live| live.opens(app_request.app.id)).map(LiveCredential::Token))
         }
         Some(key) => Ok(app_request.find(key, usage).await?),
     }
@@ -114,7 +114,7 @@ fn open(
     streams: &Arc<LiveStreams>,
     app_request: &AppRequest<'_>,
     attempt: &AccessAttempt<'_>,
-    found: Option<&Authenticated>,
+    found: Option<&LiveCredential>,
 ) -> Rc<StreamGate> {
     let key = attempt.credential.as_ref().zip(found);
     let key = key.map(|(credential, found)| StreamKey { credential: credential.clone(), id: found.id() });
@@ -126,8 +126,8 @@ fn open(
         request_id: app_request.id,
     };
     // The time does not matter for a visitor.
-    let opened = found.map_or(Moment(0), Authenticated::moment);
-    let principal = found.map(Authenticated::principal);
+    let opened = found.map_or(Moment(0), LiveCredential::moment);
+    let principal = found.map(LiveCredential::principal);
     StreamGate::open(streams, principal, StreamFacts::new(&to, &attempt.request, key, opened))
 }
 
@@ -135,11 +135,11 @@ fn open(
 fn decided(
     app_request: &AppRequest<'_>,
     attempt: &AccessAttempt<'_>,
-    found: Option<Authenticated>,
-) -> Result<Option<Authenticated>, Box<HttpResponse>> {
-    let caller = found.as_ref().map(Authenticated::caller);
+    found: Option<LiveCredential>,
+) -> Result<Option<LiveCredential>, Box<HttpResponse>> {
+    let caller = found.as_ref().map(LiveCredential::caller);
     // The time does not matter for a visitor.
-    let now = found.as_ref().map_or(Moment(0), Authenticated::moment);
+    let now = found.as_ref().map_or(Moment(0), LiveCredential::moment);
     let (answer, trace) = decide(app_request.app, &attempt.request, caller.as_ref(), now);
     if let Answer::Pass { identity, .. } = answer {
         return Ok(found.filter(|_| identity));

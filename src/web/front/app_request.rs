@@ -19,7 +19,7 @@ use crate::web::copy::front::FrontCode;
 use crate::web::http::shared::Shared;
 use crate::web::http::{return_to, urlencoded};
 use crate::web::proxy::access_token;
-use crate::web::streams::{Authenticated, Credential};
+use crate::web::streams::{Credential, LiveCredential};
 
 /// The paths below this one are Latchkey's on every origin of an app.
 pub const RESERVED: &str = "/.latchkey/";
@@ -60,7 +60,7 @@ impl AppRequest<'_> {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn find(&self, credential: &Credential, usage: Use) -> Result<Option<Authenticated>, Fault> {
+    pub async fn find(&self, credential: &Credential, usage: Use) -> Result<Option<LiveCredential>, Fault> {
         credential.find(&self.shared.accounts, self.app.id, self.origin, usage).await
     }
 

@@ -30,7 +30,7 @@ use crate::web::http::shared::Shared;
 use crate::web::http::{client_address, traceparent};
 use crate::web::ops::{app_question, doctor};
 use crate::web::proxy::{BodyLength, ClientFacts, Identity, Transport};
-use crate::web::streams::{Authenticated, LiveStreams};
+use crate::web::streams::{LiveCredential, LiveStreams};
 
 /// The front door of one worker.
 pub struct FrontDoor {
@@ -211,7 +211,7 @@ impl FrontDoor {
             Err(fault) => return Served::page(failed(&fault, head, id)),
         };
         let user_id = found.as_ref().map(|found| found.user_id().to_string()).unwrap_or_default();
-        let user = found.as_ref().map(Authenticated::user);
+        let user = found.as_ref().map(LiveCredential::user);
         let groups: Vec<&str> =
             user.iter().flat_map(|user| user.groups().iter()).map(|group| group.as_str()).collect();
         let identity = user.map(|user| Identity {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use actix_web::http::{Method, Uri};
 
-use super::credential::{Authenticated, Credential, CredentialId};
+use super::credential::{Credential, CredentialId, LiveCredential};
 use crate::apps::{AccessRequest, App, AppOrigin, RequestKind};
 use crate::db::time::Moment;
 
@@ -110,6 +110,6 @@ impl StreamFacts {
 }
 
 /// When a stream has to be decided again because of the time; never for a visitor.
-pub fn ends_at(found: Option<&Authenticated>) -> Moment {
-    found.map_or(Moment(i64::MAX), Authenticated::ends_at)
+pub fn ends_at(found: Option<&LiveCredential>) -> Moment {
+    found.map_or(Moment(i64::MAX), LiveCredential::ends_at)
 }

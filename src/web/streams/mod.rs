@@ -11,7 +11,7 @@ mod gate;
 mod live_streams;
 mod recheck;
 
-pub use credential::{Authenticated, Credential, CredentialId};
+pub use credential::{Credential, CredentialId, LiveCredential};
 pub use facts::{Destination, StreamFacts, StreamKey, ends_at};
 pub use gate::StreamGate;
 pub use live_streams::LiveStreams;

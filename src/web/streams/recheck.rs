@@ -8,7 +8,7 @@ use actix_web::rt::time::{sleep, timeout};
 use latchkey_sessions::{ActiveStream, StreamEnd, Use};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::credential::{Authenticated, CredentialId};
+use super::credential::{CredentialId, LiveCredential};
 use super::facts::{StreamFacts, ends_at};
 use super::live_streams::{LiveStreams, MarkedStreams, Marker};
 use crate::accounts::Accounts;
@@ -114,7 +114,7 @@ impl LiveStreams {
                 Some(found)
             }
         };
-        let caller = found.as_ref().map(Authenticated::caller);
+        let caller = found.as_ref().map(LiveCredential::caller);
         let (answer, _) = decide(app, &facts.asked(), caller.as_ref(), facts.opened);
         match answer {
             Answer::Pass { .. } => Ok(ends_at(found.as_ref())),
