@@ -30,10 +30,16 @@ pub use super::route::{Face, Method, Route};
 
 /// The rows of a deployed server with every optional part enabled.
 pub fn table() -> Vec<Route> {
+    let mut rows = page_table();
+    rows.extend(api_table());
+    rows
+}
+
+/// The same without the API.
+pub fn page_table() -> Vec<Route> {
     let mut rows = product_table();
     rows.extend(link_table());
     rows.extend(compare_table());
-    rows.extend(api_table());
     rows
 }
 

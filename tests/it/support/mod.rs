@@ -12,5 +12,6 @@ pub mod files;
 pub mod generated;
 pub mod parts;
 pub mod process;
+pub mod statements;
 pub mod subjects;
 pub mod upstream;
