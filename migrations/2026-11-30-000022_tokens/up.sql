@@ -29,7 +29,8 @@ CREATE INDEX tokens_expired ON tokens (expires_at);
 CREATE TRIGGER announce_update AFTER UPDATE ON tokens FOR EACH ROW
     WHEN ((OLD.id, OLD.user_id, OLD.token_hash, OLD.name, OLD.scopes, OLD.app, OLD.made_by, OLD.created_at, OLD.expires_at)
         IS DISTINCT FROM (NEW.id, NEW.user_id, NEW.token_hash, NEW.name, NEW.scopes, NEW.app, NEW.made_by, NEW.created_at,
-           NEW.expires_at))
+           NEW.expires_at)
+        OR NEW.last_used_at < OLD.last_used_at)
     EXECUTE FUNCTION announce_change('user_id');
 
 CREATE TRIGGER announce_delete AFTER DELETE ON tokens FOR EACH ROW

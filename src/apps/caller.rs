@@ -78,6 +78,6 @@ impl<'a> Caller<'a> {
             Access::Open | Access::SignedIn => true,
             Access::Listed(list) => self.is_on(list),
         };
-        app.enabled && app.rules.iter().any(|rule| rule.tokens && may_enter(&rule.access))
+        app.enabled && app.rules.iter().any(|rule| rule.accepts_tokens() && may_enter(&rule.access))
     }
 }

@@ -47,8 +47,8 @@ impl Tokens {
         client: &Client,
     ) -> Result<TokenRecord, Failed<TokenRefusal>> {
         let user = token.user;
-        // A clean-up locks the user as well, so it either ends this session first, or finds the token.
-        if !crate::identity::queries::lock_active(conn, user)? || !self.is_made_in_live_session(conn, token)? {
+        // So a clean-up either ends the session first, or finds the token.
+        if !crate::identity::queries::lock_active(conn, user)? || !self.lock_session(conn, token)? {
             return refuse(TokenRefusal::NoSuchUser);
         }
         let Some(owner) = crate::identity::queries::recipient(conn, user)? else {
@@ -83,8 +83,9 @@ impl Tokens {
         Ok(record)
     }
 
-    fn is_made_in_live_session(&self, conn: &mut PgConnection, token: &NewToken) -> Result<bool, Fault> {
-        token.made_by.map_or(Ok(true), |session| self.sessions.is_live(conn, session))
+    /// `false` if the session that makes the token has ended.
+    fn lock_session(&self, conn: &mut PgConnection, token: &NewToken) -> Result<bool, Fault> {
+        token.made_by.map_or(Ok(true), |session| self.sessions.lock_live(conn, session))
     }
 
     fn send_notice(

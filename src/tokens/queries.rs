@@ -22,7 +22,7 @@ use latchkey_sessions::{Handle, KeyHash, query_keys};
 /// A row of the table.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = tokens, check_for_backend(Pg))]
-pub(super) struct TokenRow {
+pub(super) struct StoredToken {
     pub id: Uuid,
     pub user_id: Uuid,
     pub token_hash: Vec<u8>,
@@ -35,7 +35,7 @@ pub(super) struct TokenRow {
     pub expires_at: Moment,
 }
 
-impl TokenRow {
+impl StoredToken {
     /// A scope that only a newer version knows opens nothing here.
     pub(super) fn scopes(&self) -> TokenScopes {
         match self.app {
@@ -49,7 +49,7 @@ impl TokenRow {
 
 /// A token with its user, for the cache.
 pub(super) struct TokenOfUser {
-    pub row: TokenRow,
+    pub row: StoredToken,
     pub user: User,
     pub is_disabled: bool,
     /// The database's time.
@@ -58,10 +58,10 @@ pub(super) struct TokenOfUser {
 
 /// The tokens of `keys` with their users, in one query.
 pub(super) fn tokens_of_keys(conn: &mut PgConnection, keys: &[KeyHash]) -> Result<Vec<TokenOfUser>, Fault> {
-    let rows: Vec<(TokenRow, Option<OffsetDateTime>, Moment, SessionUser)> = tokens::table
+    let rows: Vec<(StoredToken, Option<OffsetDateTime>, Moment, SessionUser)> = tokens::table
         .inner_join(users::table)
         .filter(tokens::token_hash.eq_any(query_keys(keys)))
-        .select((TokenRow::as_select(), users::disabled_at, clock::now(), session_user_columns!()))
+        .select((StoredToken::as_select(), users::disabled_at, clock::now(), session_user_columns!()))
         .load(conn)?;
     rows.into_iter()
         .map(|(row, disabled_at, read_at, user)| {
@@ -99,8 +99,8 @@ pub(super) struct InsertedToken<'a> {
 
 pub(super) fn insert(conn: &mut PgConnection, token: &InsertedToken<'_>) -> Result<TokenId, Fault> {
     let id = Uuid::new_v4();
-    let (scopes, app): (Vec<&str>, Option<Uuid>) = match token.scopes {
-        TokenScopes::Api(scopes) => (scopes.iter().map(ApiScope::as_str).collect(), None),
+    let (scopes, app): (Vec<Option<&str>>, Option<Uuid>) = match token.scopes {
+        TokenScopes::Api(scopes) => (scopes.iter().map(|scope| Some(scope.as_str())).collect(), None),
         TokenScopes::App(app) => (Vec::new(), Some(app.0)),
     };
     diesel::insert_into(tokens::table)
@@ -126,7 +126,7 @@ pub(super) enum Listed {
     One(TokenId),
 }
 
-type RecordColumns = (TokenRow, String, Option<String>);
+type RecordColumns = (StoredToken, String, Option<String>);
 
 /// The tokens that have not expired, the newest first.
 pub(super) fn records(conn: &mut PgConnection, listed: Listed) -> Result<Vec<TokenRecord>, Fault> {
@@ -135,7 +135,7 @@ pub(super) fn records(conn: &mut PgConnection, listed: Listed) -> Result<Vec<Tok
         .left_join(apps::table)
         .filter(tokens::expires_at.gt(now))
         .order((tokens::created_at.desc(), tokens::id))
-        .select((TokenRow::as_select(), users::email, apps::slug.nullable()))
+        .select((StoredToken::as_select(), users::email, apps::slug.nullable()))
         .into_boxed();
     match listed {
         Listed::All => {}

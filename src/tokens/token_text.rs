@@ -27,7 +27,7 @@ impl TokenText {
         text.push_str(PREFIX);
         text.push_str(&BASE64URL_NOPAD.encode(&random::<32>()?));
         let checksum = checksum_of(&text);
-        text.push_str(&checksum);
+        text.extend(checksum.map(char::from));
         Ok(Self(text.into()))
     }
 
@@ -38,8 +38,8 @@ impl TokenText {
         }
         let (body, checksum) = raw.split_at_checked(PREFIX.len() + SECRET_CHARS)?;
         let secret = body.strip_prefix(PREFIX)?;
-        BASE64URL_NOPAD.decode(secret.as_bytes()).ok()?;
-        (checksum == checksum_of(body)).then(|| KeyHash::of_secret(raw))
+        BASE64URL_NOPAD.decode_mut(secret.as_bytes(), &mut [0; 32]).ok()?;
+        (checksum.as_bytes() == checksum_of(body)).then(|| KeyHash::of_secret(raw))
     }
 
     pub fn hash(&self) -> KeyHash {
@@ -51,19 +51,34 @@ impl TokenText {
     }
 }
 
-fn checksum_of(body: &str) -> String {
-    BASE64URL_NOPAD.encode(&crc32(body.as_bytes()).to_be_bytes())
+fn checksum_of(body: &str) -> [u8; CHECKSUM_CHARS] {
+    let mut text = [0; CHECKSUM_CHARS];
+    BASE64URL_NOPAD.encode_mut(&crc32(body.as_bytes()).to_be_bytes(), &mut text);
+    text
 }
 
-/// CRC-32 as in Ethernet and ZIP files, bit by bit: a token has 46 bytes.
+/// CRC-32 as in Ethernet and ZIP files.
 fn crc32(bytes: &[u8]) -> u32 {
-    const REVERSED_POLYNOMIAL: u32 = 0xEDB8_8320;
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 { (crc >> 1) ^ REVERSED_POLYNOMIAL } else { crc >> 1 }
-        })
-    })
+    !bytes.iter().fold(u32::MAX, |crc, byte| (crc >> 8) ^ OF_BYTE[usize::from(crc as u8 ^ byte)])
 }
+
+/// The remainder of each byte.
+const OF_BYTE: [u32; 256] = {
+    const REVERSED_POLYNOMIAL: u32 = 0xEDB8_8320;
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ REVERSED_POLYNOMIAL } else { crc >> 1 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

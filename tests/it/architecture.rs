@@ -31,7 +31,7 @@ const fn room(
 
 const IN_ACCOUNTS: &str = "in accounts";
 
-const ROOMS: [Room; 27] = [
+const ROOMS: [Room; 28] = [
     room("crates/db", "crates/db/src", "in db", &["Db"]),
     room("crates/local-postgres", "crates/local-postgres/src", "in db", &[]),
     room("crates/sessions", "crates/sessions/src", "3,113", &["Store"]),
@@ -52,6 +52,7 @@ const ROOMS: [Room; 27] = [
     room("maintenance", "src/maintenance", IN_ACCOUNTS, &["Maintenance"]),
     room("groups", "src/groups", "none", &["Groups"]),
     room("apps", "src/apps", "none", &["Apps"]),
+    room("tokens", "src/tokens", "none", &["Tokens"]),
     room("lab", "src/lab", "3,287", &["Lab"]),
     room("web/http", "src/web/http", "in web", &[]),
     room("web/session", "src/web/session", "in web", &[]),

@@ -41,6 +41,7 @@ async fn a_dump_in_a_fresh_cluster_keeps_people_logged_in_and_what_came_after_it
     let ada = app.ada().await;
     let mut laptop = app.logged_in(&ada).await;
     let phone = app.logged_in(&ada).await;
+    let program = app.token(&ada, &["me"]).await;
     let head = app.accounts.audit.trail_head().await.unwrap().to_string();
     let dir = DataDir::new();
     let file = dir.path().join("latchkey.dump").display().to_string();
@@ -64,11 +65,14 @@ async fn a_dump_in_a_fresh_cluster_keeps_people_logged_in_and_what_came_after_it
     latchkey.run(&["audit", "verify", "--head", &head]).well();
     assert!(latchkey.run(&["audit", "verify", "--head", &late_head]).refused().contains("broken"));
     latchkey.run(&["audit", "at-rest"]).well();
+    let tokens = latchkey.run(&["token", "list", "--json"]).well().join("");
+    assert!(tokens.contains(&program.record.id.to_string()), "{tokens}");
 
     // That is why the restore ends all sessions first.
     assert_eq!(latchkey.run(&["session", "revoke", "--everybody"]).well().len(), 1);
     for browser in [&laptop, &phone] {
         assert!(!moved(browser, &running).is_in().await);
     }
+    assert_eq!(latchkey.run(&["token", "list"]).well(), ["No tokens."]);
     running.browser().log_in(ada.email, ada.password).await.redirects_to("/home");
 }

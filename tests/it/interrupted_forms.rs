@@ -1,15 +1,18 @@
 //! A form that was open while the confirmation expired comes back filled in, and takes effect only when it is sent again.
 
+use latchkey::apps::{Access, Rule};
 use latchkey::config::UpstreamsFrom;
 use latchkey::identity::{Client, GroupName};
+use latchkey::tokens::ApiScope;
 use latchkey::web::routes::{self, Method, Route};
 use latchkey::web::session::guard::GuardKind;
 use reqwest::header::REFERER;
 
-use crate::front::support::wiki;
+use crate::front::support::register;
 use crate::passkeys::{inside, passkey_of, prove};
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::{Answer, Browser};
+use crate::support::upstream::{OK, Upstream};
 
 /// A value typed into a field, different from the field's initial value.
 fn typed(name: &str) -> &'static str {
@@ -23,6 +26,9 @@ fn typed(name: &str) -> &'static str {
         "remote_user" => "email",
         "upstream_host" => "upstream",
         "explain" => "groups",
+        "opens" => "wiki",
+        "expires" => "7d",
+        scope if ApiScope::ALL.iter().any(|known| known.as_str().replace(':', "_") == scope) => "1",
         "place" | "admins" | "ignore_case" => "1",
         _ => "Eve's own",
     }
@@ -93,7 +99,10 @@ async fn interrupt(app: &TestApp, browser: &mut Browser, row: &Route, path: &str
 /// An instance with an app and a group, on whose pages administrators set upstreams.
 async fn with_an_app() -> TestApp {
     let app = TestApp::spawn_with(|settings| settings.apps.upstreams_from = UpstreamsFrom::Admin);
-    wiki(&app).await;
+    register(&app, "wiki", Upstream::answering(OK), |app| {
+        app.rules = vec![Rule { tokens: true, ..Rule::everywhere(Access::SignedIn) }];
+    })
+    .await;
     let staff = GroupName::parse("staff").expect("a group");
     app.accounts.groups.add(None, staff, "", Client::operator()).await.expect("a new group");
     app
@@ -163,9 +172,10 @@ async fn a_form_comes_back_filled_in_and_is_carried_out_when_it_is_sent_again() 
         }
         let sent = post(&mut browser, &path, &again).await;
         assert!(sent.status == 303 && !sent.is_sent_to("/confirm") || sent.status == 422, "{path}: {sent:?}");
-        // What was typed deletes no account, and describes no app or group.
-        let is_refused =
-            ["/account/delete", "/admin/apps", "/admin/groups"].iter().any(|at| path.starts_with(at));
+        // What was typed deletes no account, describes no app or group, and wants a token for an app and more.
+        let is_refused = ["/account/delete", "/account/tokens", "/admin/apps", "/admin/groups"]
+            .iter()
+            .any(|at| path.starts_with(at));
         assert!(sent.status == 303 || is_refused, "{path}: {sent:?}");
     }
     assert_eq!(app.events("role-changed"), 1);

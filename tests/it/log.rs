@@ -200,10 +200,9 @@ async fn a_program_opens_an_app() -> (Heard, String) {
     let (text, id) = (token.text.reveal(), token.record.id);
     let basic = BASE64.encode(format!("{}:{text}", ada.email).as_bytes());
     let origin = running.origin.replace("//localhost", "//wiki.localhost");
+    let browser = running.browser();
     let send = |line: &str, value: &str| {
-        let client =
-            RawClient::send(&origin, &running.browser(), line, &format!("authorization: {value}\r\n"));
-        client.reading()
+        RawClient::send(&origin, &browser, line, &format!("authorization: {value}\r\n")).reading()
     };
     for value in [format!("Token {text}"), format!("Bearer {}", &text[..45]), format!("Bearer {text}x")] {
         send("GET /events", &value).answered(401).await;
@@ -216,7 +215,7 @@ async fn a_program_opens_an_app() -> (Heard, String) {
     running.logged("stream closed").await;
     send("GET /events", &format!("Bearer {text}")).answered(401).await;
     let elsewhere = running.origin.replace("//localhost", "//nothing.localhost");
-    let nowhere = RawClient::send(&elsewhere, &running.browser(), "GET /", "").reading();
+    let nowhere = RawClient::send(&elsewhere, &browser, "GET /", "").reading();
     nowhere.answered(421).await;
     let mut secrets: BTreeSet<String> = [ada.email, ada.name, &text[3..40], &basic].map(str::to_owned).into();
     secrets.insert("lk_".to_owned());

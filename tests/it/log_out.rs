@@ -103,6 +103,7 @@ async fn every_signed_in_page_has_the_way_out() {
         "/home",
         "/account",
         "/account/sessions",
+        "/account/tokens",
         "/account/activity",
         "/account/password",
         "/confirm",

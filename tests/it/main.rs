@@ -81,6 +81,7 @@ mod streams;
 mod supply;
 mod support;
 mod throttle;
+mod tokens;
 mod totp;
 mod typed_text;
 mod unfinished_login;

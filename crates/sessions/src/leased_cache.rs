@@ -126,9 +126,11 @@ impl<E: LeasedEntry, O: Owner> LeasedCache<E, O> {
             })
         });
         let Some(row) = cached else {
-            let is_unknown = self.inner.unknown.contains(key);
-            is_unknown.then(|| self.inner.counts.unknown.count());
-            return is_unknown.then_some(None);
+            if !self.inner.unknown.contains(key) {
+                return None;
+            }
+            self.inner.counts.unknown.count();
+            return Some(None);
         };
         let (entry, is_due) = row?;
         if is_due {

@@ -66,7 +66,7 @@ impl<E: LeasedEntry> Drop for LeasedRunner<E> {
 }
 
 /// Taken before anything is read: if a change is announced after that, nothing that was read is inserted.
-struct Generations {
+struct LeasedGenerations {
     rows: Generation,
     unknown: u64,
 }
@@ -97,7 +97,7 @@ impl<E: LeasedEntry> LeasedInner<E> {
         &self,
         found: Result<LoadedRows<LeasedRow<E>>, Fault>,
         lookups: Vec<LeasedLookup<E>>,
-        seen: &Generations,
+        seen: &LeasedGenerations,
     ) {
         let found: Result<LoadedRows<FoundRow<E>>, Fault> = found.map(|rows| {
             let rows = rows.into_iter().map(|(key, row)| (key, row.map(|row| self.keep(row, seen.rows))));
@@ -129,7 +129,7 @@ impl<E: LeasedEntry> LeasedRunner<E> {
     async fn run(mut self) {
         let Self { db, inner, done } = &mut self;
         while let Some(lookups) = inner.loader.next() {
-            let seen = Generations { rows: inner.rows.generation(), unknown: inner.unknown.generation() };
+            let seen = LeasedGenerations { rows: inner.rows.generation(), unknown: inner.unknown.generation() };
             let keys: Vec<KeyHash> = lookups.iter().map(|lookup| lookup.key).collect();
             let found = db
                 .read(move |conn| load_each(conn, &keys, E::load, |row: &LeasedRow<E>| row.key))

@@ -52,6 +52,15 @@ impl<O: Owner> Store<O> {
         Ok(queries::is_live(conn, O::KIND, handle)?)
     }
 
+    /// The same, and locks a live session until the transaction ends, so that what the transaction writes for the session is
+    /// committed before the session can end.
+    ///
+    /// # Errors
+    /// Those of the query.
+    pub fn lock_live(&self, conn: &mut PgConnection, handle: Handle) -> Result<bool, Fault> {
+        Ok(queries::lock_live(conn, O::KIND, handle)?)
+    }
+
     /// Why the session of the key `raw` ended, as long as its tombstone is kept: for a page that tells a user why they have
     /// to log in again.
     ///

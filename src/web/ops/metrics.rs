@@ -143,6 +143,17 @@ impl Scrape {
             "Session lookups, by where the session came from.",
             loads.into_iter().map(|(from, count)| ([("from", from)], count.get())),
         )?;
+        let counts_of_tokens = self.shared.accounts.tokens.cache().counts();
+        let lookups = [
+            ("hit", &counts_of_tokens.hits),
+            ("unknown", &counts_of_tokens.unknown),
+            ("miss", &counts_of_tokens.misses),
+        ];
+        families.counter(
+            "latchkey_token_lookups_total",
+            "Access token lookups, by where the answer came from.",
+            lookups.into_iter().map(|(from, count)| ([("from", from)], count.get())),
+        )?;
         families.histogram(
             "latchkey_revocation_seconds",
             "Time until every instance has dropped a revoked session.",

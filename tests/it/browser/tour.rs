@@ -8,12 +8,14 @@ use latchkey::apps::{
 };
 use latchkey::config::UpstreamsFrom;
 use latchkey::identity::{Client, GroupName, UserId};
+use latchkey::tokens::NewToken;
 use latchkey::web::routes::{self, Method};
 use uuid::Uuid;
 
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::{Answer, Browser};
 use crate::support::chrome::Chrome;
+use crate::support::tokens::new_token;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Who {
@@ -155,12 +157,22 @@ async fn add_apps(app: &TestApp, ada: &Person, grace: &Person) {
     };
     for registered in [
         new("wiki", "Wiki", vec![office, administration, listed(&["staff", "wiki-admins"])]),
-        new("chat", "Chat", vec![Rule::everywhere(Access::SignedIn)]),
+        new("chat", "Chat", vec![Rule { tokens: true, ..Rule::everywhere(Access::SignedIn) }]),
         new("reports", "Quarterly reports of the whole company, with appendices", vec![listed(&["finance"])]),
     ] {
         apps.add(None, registered, operator()).await.expect("a new app");
     }
     app.db.execute("UPDATE apps SET enabled = true, source = 'file' WHERE slug = 'reports'");
+}
+
+/// Ada's tokens: one that is used, and one for an app, with a name as long as names may be.
+async fn add_tokens(app: &TestApp, ada: &Person) {
+    let long = "The calendar on the phone in the kitchen, which also shows the birthdays of all ".trim_end();
+    for (name, scope) in [("Nightly backup", "me"), (long, "app:chat")] {
+        let token = NewToken { name: name.to_owned(), ..new_token(ada, &[scope]) };
+        app.accounts.tokens.create(token, Client::operator()).await.expect("a token");
+    }
+    app.db.execute("UPDATE tokens SET last_used_at = now() - interval '3 hours' WHERE name = 'Nightly backup'");
 }
 
 impl House {
@@ -190,6 +202,7 @@ impl House {
         admin.fill_in("/admin/invitations", &[("email", "radia@example.org")]).await.is(303);
         let gone = app.db.scalar::<String>("SELECT id::text FROM users WHERE disabled_at IS NOT NULL");
         add_apps(&app, &ada, &grace).await;
+        add_tokens(&app, &ada).await;
         let mut house = Self {
             app,
             ada,
@@ -306,6 +319,13 @@ impl House {
                 stop("/account/security", "/account/totp/start", &[], "svg.qr"),
                 stop("/account", "/account/profile", &[("name", "")], wrong),
                 stop("/account", "/account/profile", &[("name", "Ada King")], ".flash"),
+                stop("/account/tokens", "/account/tokens", &[("name", "")], wrong),
+                stop(
+                    "/account/tokens",
+                    "/account/tokens",
+                    &[("name", "Script"), ("expires", "30d"), ("opens", "api"), ("me", "1")],
+                    "#token",
+                ),
                 stop(
                     "/account/security",
                     "/account/passkeys/00000000-0000-4000-8000-000000000002/rename",

@@ -11,12 +11,14 @@ use crate::support::subjects;
 const WAYS_BACK: [&str; 3] = ["/not-me?", "/undo-email?", "/undo-factor?"];
 
 /// Artifacts whose test changes the account come last.
-const ORDER: [Artifact; 21] = [
+const ORDER: [Artifact; 23] = [
     Artifact::Session,
     Artifact::SessionInSameBrowser,
     Artifact::SessionInOtherBrowser,
     Artifact::AppKey,
     Artifact::AppKeyOfOtherSession,
+    Artifact::Token,
+    Artifact::OlderToken,
     Artifact::OpenForm,
     Artifact::PasskeyCeremony,
     Artifact::ResetLink,
@@ -53,6 +55,8 @@ impl Scene {
             Artifact::SessionInOtherBrowser => is_in(&mut self.other_browser.copy()).await,
             Artifact::AppKey => self.app.opens_app(&self.app_key).await,
             Artifact::AppKeyOfOtherSession => self.app.opens_app(&self.own_app_key).await,
+            Artifact::Token => self.app.accepts(&self.token).await,
+            Artifact::OlderToken => self.app.accepts(&self.older_token).await,
             Artifact::OpenForm => {
                 self.form.post("/account/profile", &[("name", "Taken Over")]).await;
                 let name = format!("SELECT name FROM users WHERE id = '{}'", self.owner.id);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
-use latchkey::apps::{Access, AccessList, App, Explain, PathMatch, Rule, RulePath};
+use latchkey::apps::{Access, AccessList, App, Explain, PathMatch, RequiredFactor, Rule, RulePath};
 use latchkey::config::Origin;
 use latchkey::identity::{Client, GroupName, UserId};
 use latchkey::tokens::{CreatedToken, NewToken, RequestedScopes, TokenText};
@@ -133,10 +133,9 @@ async fn where_the_rule_does_not_say_tokens_a_token_is_worth_no_more_than_no_key
     let seen = wiki.upstream.only_request();
     assert!(seen.values("authorization").is_empty() && seen.values("remote-user").is_empty(), "{seen:?}");
     // A rule that asks for more than a token proves.
-    for (slug, change) in [
-        ("two", (|rule| rule.factor = latchkey::apps::RequiredFactor::Two) as fn(&mut Rule)),
-        ("fresh", |rule| rule.fresh = Some(Duration::from_secs(600))),
-    ] {
+    let two: fn(&mut Rule) = |rule| rule.factor = RequiredFactor::Two;
+    let fresh: fn(&mut Rule) = |rule| rule.fresh = Some(Duration::from_secs(600));
+    for (slug, change) in [("two", two), ("fresh", fresh)] {
         let strict = register(&app, slug, Upstream::answering(OK), |app| {
             with_dav(app);
             change(&mut app.rules[0]);

@@ -64,7 +64,7 @@ impl Way {
             Self::IsRevokedByTheOperator => {
                 assert!(accounts.tokens.revoke(None, id, client()).await.unwrap().is_some());
             }
-            // It was made to last this long: `opens_for`.
+            // It was made to end soon.
             Self::Expires => {}
             Self::UserIsDisabled => accounts.admin.disable(None, ada, client()).await.unwrap(),
             Self::LeavesGroup => {
@@ -133,7 +133,7 @@ async fn every_way_to_lose_access_with_a_token_cuts_its_requests_on_every_instan
         let scene = Scene::new().await;
         let token = token_of(&scene.app, &scene.ada, "app:wiki").await;
         if matches!(way, Way::Expires) {
-            scene.app.db.execute("UPDATE tokens SET expires_at = now() + interval '3 seconds'");
+            scene.app.db.execute("UPDATE tokens SET expires_at = now() + interval '6 seconds'");
             scene.app.accounts.sessions().wait_until_invalidated().await;
         }
         let (mut read, mut unread) = (Vec::new(), Vec::new());

@@ -231,7 +231,11 @@ impl Chrome {
         let script = "
             const [action, fields] = arguments;
             const form = [...document.forms].find(form => form.getAttribute('action') === action);
-            for (const [name, value] of fields) form.elements[name].value = value;
+            for (const [name, value] of fields) {
+                const field = form.elements[name];
+                if (field.type === 'checkbox') field.checked = true;
+                else field.value = value;
+            }
             form.noValidate = true;
             form.requestSubmit(fields.some(([name]) => name === 'show') ? form.elements.show : null);";
         self.run(script, vec![json!(action), json!(fields)]).await;

@@ -14,4 +14,5 @@ pub mod parts;
 pub mod process;
 pub mod statements;
 pub mod subjects;
+pub mod tokens;
 pub mod upstream;

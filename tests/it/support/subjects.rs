@@ -12,6 +12,7 @@ pub const ADDRESS_RESERVED: &str = "Your old address was entered for another acc
 pub const EMAIL_WANTED: &str = "Your address was entered for another account";
 pub const LEAVING: &str = "Your account will be deleted";
 pub const FACTOR_ADDED: &str = "A way to log in was added";
+pub const TOKEN_CREATED: &str = "An access token was created";
 pub const FACTOR_REMOVED: &str = "A way to log in was removed";
 pub const PASSKEY_STEP_OFF: &str = "Your password alone now logs you in";
 pub const FACTOR_LOCKED: &str = "Your authenticator app is locked";

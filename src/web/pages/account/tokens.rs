@@ -39,8 +39,8 @@ struct TokensPage {
     tokens: Vec<TokenView>,
     /// The API and the apps, as the values and texts of a select field.
     opens: Vec<(String, String)>,
-    /// The scopes that the user's role allows, with their texts.
-    scopes: Vec<(&'static str, &'static str)>,
+    /// The scopes that the user's role allows: field, name and text.
+    scopes: Vec<(String, &'static str, &'static str)>,
     lifetimes: Vec<(String, String)>,
 }
 
@@ -63,10 +63,17 @@ impl TokensPage {
             form,
             tokens: tokens.iter().map(|token| TokenView::new(token, now)).collect(),
             opens,
-            scopes: allowed.map(|allowed| (allowed.as_str(), scope(allowed))).collect(),
+            scopes: allowed
+                .map(|allowed| (field_of_scope(allowed), allowed.as_str(), scope(allowed)))
+                .collect(),
             lifetimes: LIFETIMES.map(|span| (span.to_string(), in_words(span))).to_vec(),
         })
     }
+}
+
+/// The name of the check box, such as `users_read`.
+fn field_of_scope(scope: ApiScope) -> String {
+    scope.as_str().replace(':', "_")
 }
 
 pub async fn index(me: Confirmed, ctx: RequestContext) -> Result<HttpResponse, Error> {
@@ -78,7 +85,7 @@ pub async fn again(me: Confirmed, ctx: RequestContext, draft: Draft) -> Result<H
     page::ok(&TokensPage::new(&me, &ctx, draft.0).await?)
 }
 
-/// A check box has a field of its own, because a form has no field twice.
+/// Each scope has a check box of its own, because no field comes twice; see [`field_of_scope`].
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct NewTokenForm {
@@ -86,26 +93,16 @@ pub struct NewTokenForm {
     opens: Text,
     expires: Text,
     me: Text,
-    #[serde(rename = "users:read")]
     users_read: Text,
-    #[serde(rename = "users:write")]
     users_write: Text,
-    #[serde(rename = "roles:write")]
     roles_write: Text,
     invitations: Text,
-    #[serde(rename = "sessions:read")]
     sessions_read: Text,
-    #[serde(rename = "sessions:write")]
     sessions_write: Text,
-    #[serde(rename = "audit:read")]
     audit_read: Text,
-    #[serde(rename = "apps:read")]
     apps_read: Text,
-    #[serde(rename = "apps:write")]
     apps_write: Text,
-    #[serde(rename = "groups:read")]
     groups_read: Text,
-    #[serde(rename = "groups:write")]
     groups_write: Text,
 }
 
@@ -222,13 +219,13 @@ mod tests {
     use crate::web::http::fields::texts;
 
     #[test]
-    fn every_scope_has_a_check_box_of_its_name() {
+    fn every_scope_has_a_check_box() {
         let fields = texts::<NewTokenForm>();
         for scope in ApiScope::ALL {
-            assert!(fields.contains(&scope.as_str()), "{}", scope.as_str());
-            let mut form = NewTokenForm::default();
-            assert!(!form.is_checked(scope));
-            form = serde_json::from_value(serde_json::json!({ scope.as_str(): "1" })).unwrap();
+            let field = field_of_scope(scope);
+            assert!(fields.contains(&field.as_str()), "{field}");
+            assert!(!NewTokenForm::default().is_checked(scope));
+            let form: NewTokenForm = serde_json::from_value(serde_json::json!({ field: "1" })).unwrap();
             assert_eq!(form.scopes().unwrap().texts(), [scope.as_str()]);
         }
     }

@@ -1,0 +1,87 @@
+//! Which tokens each clean-up revokes, beyond the cells of the table (`cleanup::*`).
+
+use latchkey::identity::Client;
+
+use crate::support::app::TestApp;
+use crate::support::tokens::make_token;
+
+#[actix_web::test]
+async fn ending_the_others_keeps_the_tokens_of_the_session_that_stays() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut gone = app.logged_in(&ada).await;
+    let of_ended = make_token(&mut gone, "Earlier", &[("me", "1")]).await;
+    gone.get("/account").await.is(200);
+    gone.post("/logout", &[]).await.redirects_to("/login");
+    let (mut here, mut elsewhere) = (app.logged_in(&ada).await, app.logged_in(&ada).await);
+    let of_here = make_token(&mut here, "Here", &[("me", "1")]).await;
+    let of_elsewhere = make_token(&mut elsewhere, "Elsewhere", &[("me", "1")]).await;
+    here.get("/account/sessions").await.is(200);
+    here.post("/account/sessions/revoke-others", &[]).await.redirects_to("/account/sessions");
+    assert!(app.accepts(&of_here).await && app.accepts(&of_ended).await);
+    assert!(!app.accepts(&of_elsewhere).await);
+}
+
+#[actix_web::test]
+async fn a_session_that_expires_keeps_its_tokens() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut browser = app.logged_in(&ada).await;
+    let text = make_token(&mut browser, "Backup", &[("me", "1")]).await;
+    app.db.execute("UPDATE sessions SET expires_at = now() - interval '60 days', created_at = created_at - interval '90 days'");
+    app.accounts.sessions().sweep().await.expect("a database");
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM sessions"), 0);
+    assert!(app.accepts(&text).await);
+}
+
+#[actix_web::test]
+async fn one_user_is_cleaned_up_and_no_other() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let (hers, other) = (app.token(&ada, &["me"]).await, app.token(&grace, &["me"]).await);
+    let user = latchkey::identity::UserId(ada.id);
+    app.accounts.admin.revoke_sessions_of(None, user, Client::operator()).await.expect("a user");
+    assert!(!app.accepts(hers.text.reveal()).await && app.accepts(other.text.reveal()).await);
+}
+
+#[actix_web::test]
+async fn the_end_of_all_sessions_ends_all_tokens_on_every_instance_before_it_returns() {
+    let here = TestApp::spawn();
+    let (ada, grace) = (here.ada().await, here.grace().await);
+    let there = here.beside(|_| {});
+    let mut texts = Vec::new();
+    for person in [&ada, &grace, &ada] {
+        texts.push(here.token(person, &["me"]).await);
+    }
+    for created in &texts {
+        assert!(here.accepts(created.text.reveal()).await && there.accepts(created.text.reveal()).await);
+    }
+    here.accounts.admin.revoke_all_sessions(Client::operator()).await.expect("a database");
+    for created in &texts {
+        assert!(!here.accepts(created.text.reveal()).await && !there.accepts(created.text.reveal()).await);
+    }
+    let later = here.token(&ada, &["me"]).await;
+    assert!(there.accepts(later.text.reveal()).await);
+}
+
+/// A token that is being made while its session ends is either not made or revoked.
+#[actix_web::test]
+async fn no_token_outlives_the_session_that_makes_it_at_that_moment() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    for round in 0..10 {
+        let mut thief = app.logged_in(&ada).await;
+        let handle: String = app.db.scalar("SELECT handle::text FROM sessions ORDER BY created_at DESC LIMIT 1");
+        thief.get("/account/tokens").await.is(200);
+        let name = format!("Thief {round}");
+        let fields = [("name", name.as_str()), ("expires", "30d"), ("me", "1")];
+        let end = app.accounts.admin.revoke_session(
+            None,
+            handle.parse().expect("a handle"),
+            Client::operator(),
+        );
+        let (_, ended) = futures_util::future::join(thief.post("/account/tokens", &fields), end).await;
+        assert!(ended.expect("a database"));
+        assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM tokens"), 0, "round {round}");
+    }
+}
