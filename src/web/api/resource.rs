@@ -32,7 +32,7 @@ pub trait Resource: Sized + 'static {
 }
 
 /// A noun of which there are many, in a stable order.
-pub trait Listed: Resource {
+pub trait Paged: Resource {
     /// The parameters of its list, besides `cursor` and `limit`.
     type Filters: DeserializeOwned + IntoParams + 'static;
     /// The position of an item in the order. Not the offset: items come and go.
