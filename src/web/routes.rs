@@ -11,8 +11,8 @@ use super::api::invitations::InvitationResource;
 use super::api::listing::list;
 use super::api::rows::ApiRows as _;
 use super::api::scoped::{
-    AppsRead, AppsWrite, AuditRead, GroupsRead, GroupsWrite, Invitations, Me, Public, RolesWrite, SessionsRead,
-    SessionsWrite, UsersRead, UsersWrite,
+    AppsRead, AppsWrite, AuditRead, GroupsRead, GroupsWrite, Invitations, Me, Public, RolesWrite,
+    SessionsRead, SessionsWrite, UsersRead, UsersWrite,
 };
 use super::api::sessions::SessionResource;
 use super::api::users::{RoleResource, UserResource};
@@ -20,8 +20,8 @@ use super::api::{audit, explain, me, members, openapi, own_sessions, own_tokens,
 use super::http::request_counts::CountedRoute;
 use super::http::shared::Shared;
 use super::pages::{
-    account, admin, api_reference, compare, confirm, dev, go, home, links, log_in, log_out, passkeys, register,
-    reset_password, second_factor, setup,
+    account, admin, api_reference, compare, confirm, dev, go, home, links, log_in, log_out, passkeys,
+    register, reset_password, second_factor, setup,
 };
 use super::route::RowsOfGuard as _;
 use super::session::guard::{Admin, Confirmed, Pending, SignedIn, Visitor};

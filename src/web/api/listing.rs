@@ -66,9 +66,10 @@ fn read<R: Paged>(request: &HttpRequest) -> Result<Listing<R>, Error> {
     let query = format!("{}?{filters}", request.path());
     let after = match cursor {
         None => None,
-        Some(cursor) => Some(cursor::read(&shared.secret, &query, &cursor).ok_or_else(|| {
-            Problem::new(StatusCode::BAD_REQUEST, FOREIGN_CURSOR).at("")
-        })?),
+        Some(cursor) => Some(
+            cursor::read(&shared.secret, &query, &cursor)
+                .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, FOREIGN_CURSOR).at(""))?,
+        ),
     };
     Ok(Listing { filters: query::parse(&filters)?, after, limit, query })
 }

@@ -98,7 +98,9 @@ where
         texts: Vec::new(),
         is_shown_again: false,
         operation: Some(ApiOperation { title, scope: R::SCOPE, describe: describe::<Args, A> }),
-        handler: Box::new(move |_: &Shared| web::route().service(receive::<R, _, _, _>(route, handler.clone()))),
+        handler: Box::new(move |_: &Shared| {
+            web::route().service(receive::<R, _, _, _>(route, handler.clone()))
+        }),
     }
 }
 

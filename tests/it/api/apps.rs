@@ -36,13 +36,15 @@ async fn an_app_is_added_shown_replaced_and_removed() {
     program.put("/api/v1/apps/wiki", &shown["settings"]).await.is(200);
     assert_eq!(app.events("app.changed"), 0);
     let mut changed = wiki();
-    changed["rules"] = json!([{ "below": "/public", "access": "open" }, { "all": true, "access": "signed-in" }]);
+    changed["rules"] =
+        json!([{ "below": "/public", "access": "open" }, { "all": true, "access": "signed-in" }]);
     program.put("/api/v1/apps/wiki", &changed).await.is(200);
     assert_eq!(program.items("/api/v1/apps", 200).await[0]["settings"], changed);
     program.delete("/api/v1/apps/wiki").await.is(204);
     program.delete("/api/v1/apps/wiki").await.is_problem(404, "not-found");
     assert_eq!(["app.added", "app.changed", "app.removed"].map(|act| app.events(act)), [1, 1, 1]);
-    let actors: i64 = app.db.scalar("SELECT count(*) FROM audit_events WHERE act LIKE 'app.%' AND actor IS NULL");
+    let actors: i64 =
+        app.db.scalar("SELECT count(*) FROM audit_events WHERE act LIKE 'app.%' AND actor IS NULL");
     assert_eq!(actors, 0);
 }
 
@@ -69,8 +71,18 @@ async fn an_app_is_judged_as_in_the_forms_and_files() {
         (with("app_cookies", json!(["a b"])), 422, "/app_cookies", "invalid-cookie"),
         (with("headers", json!({ "user": "Host" })), 422, "/headers", "standard-header"),
         (with("rules", json!([{ "all": true }])), 422, "/rules/0", "no-access"),
-        (with("rules", json!([{ "all": true, "access": "open" }, { "all": true, "groups": ["none"] }])), 422, "/rules/1", "unknown-group"),
-        (with("rules", json!([{ "all": true, "users": ["x@example.org"] }])), 422, "/rules/0", "unknown-user"),
+        (
+            with("rules", json!([{ "all": true, "access": "open" }, { "all": true, "groups": ["none"] }])),
+            422,
+            "/rules/1",
+            "unknown-group",
+        ),
+        (
+            with("rules", json!([{ "all": true, "users": ["x@example.org"] }])),
+            422,
+            "/rules/0",
+            "unknown-user",
+        ),
     ] {
         let answer = program.put("/api/v1/apps/other", &body).await;
         answer.is_problem(status, code);

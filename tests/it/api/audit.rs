@@ -16,7 +16,8 @@ async fn the_trail_is_read_in_its_order_from_any_event_on() {
     }
     let mut program = Program::of(&app, &grace, &[ApiScope::AuditRead]).await;
     let whole = program.get("/api/v1/audit?limit=200").await.is(200).json();
-    let seqs: Vec<i64> = whole["items"].as_array().unwrap().iter().map(|event| event["seq"].as_i64().unwrap()).collect();
+    let seqs: Vec<i64> =
+        whole["items"].as_array().unwrap().iter().map(|event| event["seq"].as_i64().unwrap()).collect();
     assert!(seqs.len() >= 5 && seqs.is_sorted() && whole["next"].is_null(), "{seqs:?}");
     let (mut read, mut after) = (Vec::new(), 0);
     loop {
@@ -29,7 +30,12 @@ async fn the_trail_is_read_in_its_order_from_any_event_on() {
         assert!(link.contains(&format!("after={after}")) && link.ends_with("rel=\"next\""), "{link}");
     }
     assert_eq!(read, seqs);
-    assert!(program.get("/api/v1/audit?after=18446744073709551615").await.is(200).json()["items"].as_array().unwrap().is_empty());
+    assert!(
+        program.get("/api/v1/audit?after=18446744073709551615").await.is(200).json()["items"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[actix_web::test]
@@ -71,9 +77,11 @@ async fn the_trail_comes_as_one_event_a_line_for_those_who_ask() {
     let lines = program.send(request).await;
     assert_eq!(lines.is(200).header("content-type"), Some("application/x-ndjson"));
     assert!(lines.header("link").is_none());
-    let read: Vec<Value> = lines.body.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+    let read: Vec<Value> =
+        lines.body.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
     assert_eq!(json!(read), whole["items"]);
-    let request = program.request(Method::GET, "/api/v1/audit?limit=1").header("accept", "application/x-ndjson");
+    let request =
+        program.request(Method::GET, "/api/v1/audit?limit=1").header("accept", "application/x-ndjson");
     let first = program.send(request).await;
     assert_eq!(first.is(200).body.lines().count(), 1);
     let link = first.header("link").expect("a link");

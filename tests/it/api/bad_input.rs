@@ -16,7 +16,12 @@ fn rows(ada: &Person) -> Vec<(Route, String)> {
     let path = |row: &Route| {
         row.path.replace("{id}", &ada.id.to_string()).replace("{slug}", "wiki").replace("{name}", "staff")
     };
-    let rows: Vec<_> = rows.map(|row| { let path = path(&row); (row, path) }).collect();
+    let rows: Vec<_> = rows
+        .map(|row| {
+            let path = path(&row);
+            (row, path)
+        })
+        .collect();
     assert_eq!(rows.len(), 6);
     rows
 }
@@ -32,7 +37,8 @@ async fn prepared(app: &TestApp) -> (Person, Program) {
 
 /// Without the time of the token's last use.
 fn state(app: &TestApp) -> String {
-    let lines: Vec<String> = app.dump().lines().filter(|line| !line.starts_with("tokens ")).map(str::to_owned).collect();
+    let lines: Vec<String> =
+        app.dump().lines().filter(|line| !line.starts_with("tokens ")).map(str::to_owned).collect();
     lines.join("\n")
 }
 
@@ -62,14 +68,22 @@ async fn no_body_of_another_form_changes_anything() {
             ("{\"unheard_of\":1}", &[422]),
             (&*nested, &[422]),
             ("{\"name\":7,\"note\":7,\"email\":7,\"role\":7,\"path\":7}", &[422]),
-            ("{\"name\":\"a\",\"name\":\"b\",\"note\":\"a\",\"note\":\"b\",\"email\":\"a\",\"email\":\"b\"}", &[422]),
+            (
+                "{\"name\":\"a\",\"name\":\"b\",\"note\":\"a\",\"note\":\"b\",\"email\":\"a\",\"email\":\"b\"}",
+                &[422],
+            ),
             ("{\"disabled\":\"yes\",\"max_body\":18446744073709551616}", &[422]),
             ("{\"max_in_flight\":4294967296}", &[422]),
             ("{\"note\":\"a\\u0000b\",\"name\":\"a\\u0000b\"}", &[422]),
             ("{\"email\":\"a\\u0007@example.org\"}", &[422]),
         ] {
             let answer = program.body(method.clone(), &path, body).await;
-            assert!(statuses.contains(&answer.status), "{} {path} {body}: {}", row.method.as_str(), answer.body);
+            assert!(
+                statuses.contains(&answer.status),
+                "{} {path} {body}: {}",
+                row.method.as_str(),
+                answer.body
+            );
             let code = answer.json()["code"].as_str().expect("a code").to_owned();
             answer.is_problem(answer.status, &code);
         }
@@ -85,7 +99,8 @@ async fn only_json_is_taken_and_only_so_much_of_it() {
     let long = json!({ "note": "x".repeat(70_000) }).to_string();
     for (row, path) in rows(&ada) {
         let method: reqwest::Method = row.method.as_str().parse().expect("a method");
-        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/json5", "text/json", ""] {
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/json5", "text/json", ""]
+        {
             let request = program.request(method.clone(), &path).header(CONTENT_TYPE, kind).body("{}");
             program.send(request).await.is_problem(415, "wrong-media-type");
         }
@@ -106,14 +121,22 @@ async fn ids_that_are_none_name_nothing() {
     let before = state(&app);
     for row in routes::api_table().into_iter().filter(|row| row.path.contains('{')) {
         for bad in ["x", "%00", "%ff", "..%2f..", "00000000-0000-0000-0000-000000000000", "'%20OR%201=1"] {
-            let path: Vec<String> =
-                row.path.split('/').map(|part| if part.starts_with('{') { bad } else { part }.to_owned()).collect();
+            let path: Vec<String> = row
+                .path
+                .split('/')
+                .map(|part| if part.starts_with('{') { bad } else { part }.to_owned())
+                .collect();
             let method = row.method.as_str().parse().expect("a method");
             let request = program.request(method, &path.join("/")).header(CONTENT_TYPE, "application/json");
             let answer = program.send(request.body("{}")).await;
             // A name that is valid is added.
             let is_added = answer.status == 201;
-            assert!((400..500).contains(&answer.status) || is_added, "{:?} {path:?}: {}", row.method, answer.body);
+            assert!(
+                (400..500).contains(&answer.status) || is_added,
+                "{:?} {path:?}: {}",
+                row.method,
+                answer.body
+            );
             if is_added {
                 program.delete(&path.join("/")).await.is(204);
             }

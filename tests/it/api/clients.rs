@@ -34,7 +34,9 @@ fn succeeds(ran: &Output) -> String {
 
 #[test]
 fn the_description_is_valid_openapi() {
-    let out = succeeds(&program("openapi-spec-validator").arg("docs/openapi.json").output().expect("the validator"));
+    let out = succeeds(
+        &program("openapi-spec-validator").arg("docs/openapi.json").output().expect("the validator"),
+    );
     assert!(out.contains("OK"), "{out}");
 }
 
@@ -47,11 +49,21 @@ async fn a_generated_client_does_a_round_trip() {
     let folder = dir.path().join("clients");
     std::fs::create_dir_all(&folder).expect("a folder");
     let config = folder.join("config.yml");
-    std::fs::write(&config, "package_name_override: latchkey_client\npost_hooks: []\n").expect("write access");
+    std::fs::write(&config, "package_name_override: latchkey_client\npost_hooks: []\n")
+        .expect("write access");
     let package = folder.join("latchkey_client");
     let mut generate = program("openapi-python-client");
-    generate.args(["generate", "--path", "docs/openapi.json", "--meta", "none", "--fail-on-warning", "--config"]);
-    let out = succeeds(&generate.arg(&config).arg("--output-path").arg(&package).output().expect("the generator"));
+    generate.args([
+        "generate",
+        "--path",
+        "docs/openapi.json",
+        "--meta",
+        "none",
+        "--fail-on-warning",
+        "--config",
+    ]);
+    let out =
+        succeeds(&generate.arg(&config).arg("--output-path").arg(&package).output().expect("the generator"));
     assert!(!out.to_lowercase().contains("warning"), "{out}");
     let mut client = program("python");
     client.arg("tests/openapi/round_trip.py").arg(&folder).args([&app.origin, token.text.reveal()]);

@@ -37,7 +37,9 @@ async fn a_stale_etag_changes_nothing() {
     }
     for path in ["/api/v1/groups/staff", "/api/v1/apps/wiki"] {
         let tag = program.get(path).await.etag();
-        for (header, value) in [("if-match", "\"stale\""), ("if-none-match", tag.as_str()), ("if-none-match", "*")] {
+        for (header, value) in
+            [("if-match", "\"stale\""), ("if-none-match", tag.as_str()), ("if-none-match", "*")]
+        {
             let request = program.request(Method::DELETE, path).header(header, value);
             program.send(request).await.is_problem(412, "changed-since");
         }
@@ -58,7 +60,10 @@ async fn an_item_can_be_added_only_if_there_is_none() {
         program.body_if(Method::PUT, path, ("if-match", "*"), body).await.is_problem(412, "changed-since");
         let added = program.body_if(Method::PUT, path, ("if-none-match", "*"), body).await;
         assert_eq!(added.is(201).header("location"), Some(path));
-        program.body_if(Method::PUT, path, ("if-none-match", "*"), body).await.is_problem(412, "changed-since");
+        program
+            .body_if(Method::PUT, path, ("if-none-match", "*"), body)
+            .await
+            .is_problem(412, "changed-since");
         program.body_if(Method::PUT, path, ("if-match", "*"), body).await.is(200);
     }
 }
@@ -79,7 +84,8 @@ async fn of_many_changes_of_one_state_one_is_made() {
             program.body_if(Method::PATCH, &path, ("if-match", &tag), &body).await.status
         })
     });
-    let mut statuses: Vec<u16> = join_all(changes).await.into_iter().map(|status| status.expect("an answer")).collect();
+    let mut statuses: Vec<u16> =
+        join_all(changes).await.into_iter().map(|status| status.expect("an answer")).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
     assert_eq!(app.events("name-changed"), 1);

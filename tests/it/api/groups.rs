@@ -15,7 +15,8 @@ async fn a_group_is_added_changed_listed_and_removed() {
     for name in ["staff", "a", "wiki-admins"] {
         program.put(&format!("/api/v1/groups/{name}"), &json!({ "note": " for the tests " })).await.is(201);
     }
-    let names: Vec<_> = program.items("/api/v1/groups", 2).await.into_iter().map(|group| group["name"].clone()).collect();
+    let names: Vec<_> =
+        program.items("/api/v1/groups", 2).await.into_iter().map(|group| group["name"].clone()).collect();
     assert_eq!(names, ["a", "staff", "wiki-admins"]);
     let shown = program.get("/api/v1/groups/staff").await.is(200).json();
     assert_eq!(shown, json!({ "name": "staff", "note": "for the tests", "members": 0, "used_by": [] }));

@@ -17,7 +17,10 @@ async fn a_right_that_is_lost_while_the_body_arrives_is_lost() {
     let (ada, grace, mary) = (app.ada().await, app.grace().await, app.mary().await);
     app.db.execute(&format!("UPDATE users SET role = 'admin' WHERE id = '{}'", mary.id));
     for (end, status) in [("revoked", "401"), ("demoted", "40"), ("disabled", "401")] {
-        app.db.execute(&format!("UPDATE users SET role = 'admin', disabled_at = NULL WHERE id = '{}'", grace.id));
+        app.db.execute(&format!(
+            "UPDATE users SET role = 'admin', disabled_at = NULL WHERE id = '{}'",
+            grace.id
+        ));
         let token = token_of(&app, &grace, &[ApiScope::UsersWrite]).await;
         let body = "{\"name\":\"Eve\"}";
         let head = format!(

@@ -21,7 +21,10 @@ async fn an_invitation_is_mailed_listed_and_withdrawn() {
     let token = letter.token();
     assert!(!added.body.contains(&token));
     for number in 0..3 {
-        program.post("/api/v1/invitations", &json!({ "email": format!("u{number}@example.org") })).await.is(201);
+        program
+            .post("/api/v1/invitations", &json!({ "email": format!("u{number}@example.org") }))
+            .await
+            .is(201);
     }
     let listed = program.items("/api/v1/invitations", 2).await;
     assert_eq!(listed.len(), 4);

@@ -30,7 +30,11 @@ async fn the_pages_of_a_list_are_the_list_in_every_order() {
         let whole = ids(&program.items(&format!("/api/v1/users{order}"), 200).await);
         assert_eq!(whole.len(), 58);
         for limit in [1, 7, 58] {
-            assert_eq!(ids(&program.items(&format!("/api/v1/users{order}"), limit).await), whole, "{order} {limit}");
+            assert_eq!(
+                ids(&program.items(&format!("/api/v1/users{order}"), limit).await),
+                whole,
+                "{order} {limit}"
+            );
         }
         let mut sorted = whole.clone();
         sorted.sort_unstable();
@@ -52,7 +56,8 @@ async fn items_that_come_and_go_shift_no_page() {
         "INSERT INTO users (email, email_key, name, role) VALUES ('a@example.org', 'a@example.org', 'A', 'member')",
     );
     app.db.execute(&format!("DELETE FROM users WHERE id = '{}'", whole[4]));
-    let second = program.get(&format!("/api/v1/users?order=email&limit=5&cursor={cursor}")).await.is(200).json();
+    let second =
+        program.get(&format!("/api/v1/users?order=email&limit=5&cursor={cursor}")).await.is(200).json();
     assert_eq!(ids(second["items"].as_array().expect("items")), whole[5..10]);
 }
 

@@ -16,7 +16,10 @@ async fn a_program_sees_its_user_and_its_token() {
     let token = token_of(&app, &ada, &[ApiScope::Me]).await;
     let me = Program::with(&app, token.text.reveal()).get("/api/v1/me").await.is(200).json();
     assert_eq!(me["id"], ada.id.to_string());
-    assert_eq!((&me["name"], &me["email"], &me["role"]), (&json!(ada.name), &json!(ada.email), &json!("member")));
+    assert_eq!(
+        (&me["name"], &me["email"], &me["role"]),
+        (&json!(ada.name), &json!(ada.email), &json!("member"))
+    );
     assert_eq!(me["groups"], json!(["staff"]));
     assert_eq!(me["factors"], json!({ "authenticator_app": false, "passkey": false }));
     assert_eq!(me["token"]["id"], token.record.id.to_string());
@@ -33,18 +36,15 @@ async fn a_program_lists_and_ends_the_sessions_of_its_user_and_of_no_other() {
     let mut program = Program::of(&app, &ada, &[ApiScope::Me]).await;
     let sessions = program.items("/api/v1/me/sessions", 200).await;
     assert_eq!(sessions.len(), 2);
-    let handle: String = app.db.scalar(&format!(
-        "SELECT handle::text FROM sessions WHERE principal = '{}'",
-        grace.id
-    ));
+    let handle: String =
+        app.db.scalar(&format!("SELECT handle::text FROM sessions WHERE principal = '{}'", grace.id));
     program.delete(&format!("/api/v1/me/sessions/{handle}")).await.is_problem(404, "not-found");
     assert!(foreign.is_in().await);
     let handle = sessions[0]["handle"].as_str().expect("a handle").to_owned();
     program.delete(&format!("/api/v1/me/sessions/{handle}")).await.is(204);
     program.delete(&format!("/api/v1/me/sessions/{handle}")).await.is_problem(404, "not-found");
     assert_eq!([one.is_in().await, other.is_in().await].iter().filter(|is_in| **is_in).count(), 1);
-    let actor: String =
-        app.db.scalar("SELECT actor::text FROM audit_events WHERE act = 'session-revoked'");
+    let actor: String = app.db.scalar("SELECT actor::text FROM audit_events WHERE act = 'session-revoked'");
     assert_eq!(actor, ada.id.to_string());
 }
 

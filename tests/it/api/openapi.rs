@@ -38,12 +38,21 @@ fn every_row_is_described_with_its_scope_and_its_statuses() {
         let scope = operation.pointer("/security/0/token/0").and_then(Value::as_str);
         assert_eq!(scope, api.scope.map(|scope| scope.as_str()), "{}", row.path);
         let responses = operation["responses"].as_object().expect("responses");
-        let needed: &[&str] = if scope.is_some() { &["401", "403", "429", "500", "503"] } else { &["500", "503"] };
+        let needed: &[&str] =
+            if scope.is_some() { &["401", "403", "429", "500", "503"] } else { &["500", "503"] };
         assert!(needed.iter().all(|status| responses.contains_key(*status)), "{}", row.path);
         let parameters = operation["parameters"].as_array().expect("parameters");
-        let in_path = row.path.split('/').filter(|part| part.starts_with('{')).map(|part| part.trim_matches(['{', '}']));
+        let in_path = row
+            .path
+            .split('/')
+            .filter(|part| part.starts_with('{'))
+            .map(|part| part.trim_matches(['{', '}']));
         for name in in_path {
-            assert!(parameters.iter().any(|p| p["name"] == name && p["in"] == "path"), "{name} of {}", row.path);
+            assert!(
+                parameters.iter().any(|p| p["name"] == name && p["in"] == "path"),
+                "{name} of {}",
+                row.path
+            );
             assert!(responses.contains_key("404"), "{}", row.path);
         }
     }
@@ -60,7 +69,10 @@ fn operations_have_names_of_their_own_and_every_reference_has_a_target() {
         .map(|operation| operation["operationId"].as_str().expect("a name"))
         .collect();
     assert_eq!(names.len(), routes::api_table().len());
-    assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')), "{names:?}");
+    assert!(
+        names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')),
+        "{names:?}"
+    );
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), routes::api_table().len());

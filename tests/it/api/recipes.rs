@@ -25,7 +25,8 @@ fn commands(heading: &str) -> Vec<String> {
 fn run(app: &TestApp, token: &CreatedToken, dir: &DataDir, heading: &str) -> String {
     let function = commands("Send a request").pop().expect("the function");
     let script = format!("{function}\n{}", commands(heading).concat());
-    let program = Path::new(env!("CARGO_BIN_EXE_latchkey")).parent().expect("a directory").display().to_string();
+    let program =
+        Path::new(env!("CARGO_BIN_EXE_latchkey")).parent().expect("a directory").display().to_string();
     let path = format!("{program}:{}", std::env::var("PATH").expect("a path"));
     let ran = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &script])
@@ -59,7 +60,8 @@ async fn a_user_is_off_boarded() {
     let mut program = Program::with_all(&app, &grace).await;
     program.put("/api/v1/groups/staff", &json!({})).await.is(201);
     program.put(&format!("/api/v1/groups/staff/members/{}", ada.id), &json!({})).await.is(204);
-    let token = token_of(&app, &grace, &[ApiScope::UsersRead, ApiScope::UsersWrite, ApiScope::GroupsWrite]).await;
+    let token =
+        token_of(&app, &grace, &[ApiScope::UsersRead, ApiScope::UsersWrite, ApiScope::GroupsWrite]).await;
     let out: Value = serde_json::from_str(&run(&app, &token, &folder(), "Off-board a user")).expect("JSON");
     assert_eq!(out, json!({ "email": ada.email, "disabled": true, "groups": [] }));
     assert!(!browser.is_in().await);
@@ -104,7 +106,9 @@ async fn the_trail_is_exported_and_continued() {
         let trail = fs::read_to_string(dir.path().join("trail.ndjson")).expect("the trail");
         let seqs: Vec<i64> = trail
             .lines()
-            .map(|line| serde_json::from_str::<Value>(line).expect("an event")["seq"].as_i64().expect("a number"))
+            .map(|line| {
+                serde_json::from_str::<Value>(line).expect("an event")["seq"].as_i64().expect("a number")
+            })
             .collect();
         let all: i64 = app.db.scalar("SELECT count(*) FROM audit_chain");
         assert_eq!(seqs, (1..=all).collect::<Vec<_>>());

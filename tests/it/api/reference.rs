@@ -11,7 +11,11 @@ async fn the_page_shows_every_operation_and_has_no_script() {
     page.is(200).is_page("api");
     assert_eq!(page.count("script"), 0);
     for row in routes::api_table() {
-        page.says(row.operation.expect("an operation").title).says(&format!("{} {}", row.method.as_str(), row.path));
+        page.says(row.operation.expect("an operation").title).says(&format!(
+            "{} {}",
+            row.method.as_str(),
+            row.path
+        ));
     }
     page.says("curl").says("users:write").says("If-Match");
     // Links within the page have targets.

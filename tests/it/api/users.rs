@@ -58,7 +58,8 @@ async fn a_user_is_renamed_and_disabled_in_one_change_with_the_tokens_user_as_ac
     assert!(!browser.is_in().await);
     own.get("/api/v1/me").await.is_problem(401, "invalid-token");
     for act in ["name-changed", "disabled"] {
-        let actor: String = app.db.scalar(&format!("SELECT actor::text FROM audit_events WHERE act = '{act}'"));
+        let actor: String =
+            app.db.scalar(&format!("SELECT actor::text FROM audit_events WHERE act = '{act}'"));
         assert_eq!(actor, grace.id.to_string(), "{act}");
     }
     program.patch(&path, &json!({})).await.is(200);

@@ -57,7 +57,9 @@ async fn no_page_links_to_it() {
     let app = without_compare();
     let grace = app.grace().await;
     let mut browsers = [app.browser(), app.logged_in(&grace).await];
-    for row in routes::page_table().iter().chain(&routes::local_table()).filter(|row| row.method == Method::Get) {
+    for row in
+        routes::page_table().iter().chain(&routes::local_table()).filter(|row| row.method == Method::Get)
+    {
         for browser in &mut browsers {
             let page = browser.get(&path_of(row)).await;
             assert_eq!(page.count("[href^='/compare'], [action^='/compare']"), 0, "{}", row.path);
