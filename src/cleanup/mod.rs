@@ -283,9 +283,7 @@ impl Cleaner {
                         }
                         Artifact::KnownDevice => queries::forget_known_devices_of_all(tx, until, BATCH),
                         Artifact::PendingLogin => queries::delete_pending_logins_of_all(tx, until, BATCH),
-                        Artifact::PendingEmailChange => {
-                            queries::cancel_email_changes_of_all(tx, until, BATCH)
-                        }
+                        Artifact::PendingEmailChange => queries::cancel_email_changes_of_all(tx, until, BATCH),
                         _ => Ok(0),
                     })
                     .await?;
