@@ -7,7 +7,7 @@ use crate::apps::AppRefusal;
 use crate::config::Misconfigured;
 use crate::db::Fault;
 use crate::db::local::LocalError;
-use crate::tokens::TokenRefusal;
+use crate::tokens::{ScopesRefusal, TokenRefusal};
 use crate::users::AdminRefusal;
 
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub enum ProveError {
     InvalidAccount(String),
     AppRefused(AppRefusal),
     TokenRefused(TokenRefusal),
+    /// A scope that this program made up was refused.
+    InvalidScope(ScopesRefusal),
 }
 
 impl ProveError {
@@ -91,6 +93,7 @@ impl Display for ProveError {
             Self::AccountRefused(refusal) => write!(f, "an account could not be created: {refusal:?}"),
             Self::InvalidAccount(why) => write!(f, "an account could not be created: {why}"),
             Self::TokenRefused(refusal) => write!(f, "an access token could not be created: {refusal:?}"),
+            Self::InvalidScope(why) => write!(f, "an access token could not be created: {why:?}"),
             Self::AppRefused(refusal) => write!(f, "the app could not be registered: {refusal:?}"),
         }
     }

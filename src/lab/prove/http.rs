@@ -11,7 +11,7 @@ use tokio::time::timeout;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The host name of the portal, on every instance.
-const PORTAL: &str = "localhost";
+pub const PORTAL: &str = "localhost";
 
 /// Our response headers are far smaller.
 const MAX_HEADER_BYTES: usize = 16 * 1024;

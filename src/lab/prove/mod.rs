@@ -12,6 +12,7 @@ mod queries;
 mod report;
 mod sandbox;
 mod streams;
+mod token_target;
 mod users;
 
 use std::rc::Rc;
@@ -43,7 +44,7 @@ pub async fn revocation(
     prove(ProbedKind::Sessions, &running, running.users(settings)?, seconds).await
 }
 
-/// The same for access tokens, with which programs open an app behind the instances.
+/// The same for access tokens, with which programs use the API and an app behind the instances.
 ///
 /// # Errors
 /// As [`revocation`].

@@ -8,6 +8,7 @@ use latchkey::config::Origin;
 use latchkey::identity::{Client, GroupName, UserId};
 use latchkey::tokens::{CreatedToken, NewToken, RequestedScopes, TokenText};
 use reqwest::Method;
+use uuid::Uuid;
 
 use crate::front::support::{User, Wiki, navigation, register, script};
 use crate::support::app::{Person, TestApp};
@@ -19,7 +20,7 @@ use crate::support::upstream::{OK, Upstream};
 pub async fn token_of(app: &TestApp, person: &Person, scope: &str) -> CreatedToken {
     let token = NewToken {
         user: UserId(person.id),
-        name: "phone".to_owned(),
+        name: format!("phone {}", Uuid::new_v4()),
         scopes: RequestedScopes::parse([scope]).expect("a scope"),
         lifetime: Duration::from_secs(86_400),
         made_by: None,
