@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 
 use super::answers::ItemAnswer;
 use super::context::ApiContext;
-use super::invitations::NoParams;
 use super::precondition::Precondition;
-use super::resource::{Found, Paged, Removed, Replaced, Resource};
+use super::query::NoParams;
+use super::methods::{Found, Paged, Removed, Replaced};
+use super::resource::Resource;
 use super::scoped::{GroupsRead, GroupsWrite, Scoped};
 use crate::accounts::Accounts;
 use crate::groups::GroupRow;

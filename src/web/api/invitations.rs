@@ -1,7 +1,7 @@
 //! Invitations to register.
 
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answers::ItemAnswer;
@@ -9,7 +9,9 @@ use super::api_time::ApiTime;
 use super::context::ApiContext;
 use super::precondition::Precondition;
 use super::problems::changed_since;
-use super::resource::{Added, Found, Paged, Removed, Resource};
+use super::query::NoParams;
+use super::methods::{Added, Found, Paged, Removed};
+use super::resource::Resource;
 use super::scoped::{Invitations, Scoped};
 use crate::accounts::Accounts;
 use crate::db::time::Moment;
@@ -66,11 +68,6 @@ impl From<&ReadInvitation> for InvitationOut {
         }
     }
 }
-
-/// No filters.
-#[derive(Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-pub struct NoParams {}
 
 /// A new invitation.
 #[derive(Deserialize, ToSchema)]

@@ -12,7 +12,7 @@ use super::context::ApiContext;
 use super::cursor;
 use super::operation::{DescribedArg, Operation};
 use super::query::{self, canonical, pairs};
-use super::resource::Paged;
+use super::methods::Paged;
 use super::scoped::Scoped;
 use crate::config::ApiLimits;
 use crate::web::copy::api::{FOREIGN_CURSOR, LIMIT};
