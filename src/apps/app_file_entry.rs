@@ -1,4 +1,4 @@
-//! An app as it is written in a file. Events use the same format to record what changed.
+//! An app as it is written in a file. Events use the same format to record a change.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ pub struct AppFileEntry {
     close_code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<HeadersEntry>,
-    /// Left out: the rules of a new app. An empty list lets no one in.
+    /// If left out, the rules of a new app. An empty list lets no one in.
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<Vec<RuleEntry>>,
 }
@@ -82,7 +82,7 @@ struct HeadersEntry {
     groups: Option<String>,
 }
 
-/// The choice that a text names; the default if it is left out.
+/// The choice that a text names; the default if there is no text.
 macro_rules! choice {
     ($kind:ident, $text:expr, $field:literal) => {
         match &$text {
@@ -97,7 +97,7 @@ macro_rules! choice {
 }
 
 impl AppFileEntry {
-    /// The app that is written here, with a new id.
+    /// The app that this entry describes, with a new id.
     ///
     /// * `local`: the origin and the rules for an app that names none.
     /// * `user`: finds the id of a user who is written as an email address or an id.

@@ -27,10 +27,10 @@ pub struct ApplyOptions {
     pub prune: bool,
 }
 
-/// What a file changes.
+/// The changes that a file makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// The groups that rules name and that did not exist. They are added without members.
+    /// The groups that rules name and that do not exist yet. They are added without members.
     pub groups: Vec<GroupName>,
     pub apps: Vec<AppDifference>,
 }
@@ -41,7 +41,7 @@ impl Applied {
     }
 }
 
-/// What to write.
+/// The changes to write.
 struct Plan {
     applied: Applied,
     /// The state before and after of each app that changes.
@@ -91,7 +91,7 @@ impl Apps {
         Ok(applied)
     }
 
-    /// Compares the file with what is stored, and refuses it as a whole if one app cannot be stored.
+    /// Compares the file with the stored apps, and refuses it as a whole if one app cannot be stored.
     fn plan(
         &self,
         conn: &mut PgConnection,
@@ -136,7 +136,7 @@ impl Apps {
     /// The groups that the file names and that do not exist.
     fn missing_groups(&self, conn: &mut PgConnection, file: &AppsFile) -> Result<Vec<GroupName>, Fault> {
         let named = file.apps.values().flat_map(|entry| entry.groups());
-        // Names that are not valid are refused with their rule.
+        // An invalid name is refused later, with its rule.
         let mut names: Vec<GroupName> = named.filter_map(|name| GroupName::parse(name).ok()).collect();
         names.sort_unstable();
         names.dedup();
@@ -153,7 +153,7 @@ fn write(
     client: &Client,
 ) -> Result<(), Fault> {
     queries::insert_groups(conn, &applied.groups)?;
-    // First what frees origins, because the file may move an origin to another app.
+    // Changes that free an origin come first, because the file may move an origin to another app.
     for step in steps {
         match step {
             (Some(before), None) => queries::delete_app(conn, before.id)?,

@@ -1,4 +1,4 @@
-//! Adds, changes and removes an app. Each returns when no instance decides by the old state any more.
+//! Adds, changes and removes an app. Each operation returns when no instance decides by the old state any more.
 
 use std::collections::BTreeSet;
 
@@ -157,7 +157,7 @@ impl Apps {
             .await
     }
 
-    /// Only for the operator: whether the app comes from a file may be what cannot be read.
+    /// Only for the operator: the value that cannot be read may be the one that says whether the app comes from a file.
     fn remove_unreadable(
         &self,
         tx: &mut SessionTx<'_>,
@@ -237,7 +237,7 @@ impl Apps {
     }
 }
 
-/// The apps beside which an app is stored.
+/// All apps except the one that is stored.
 pub(super) struct OtherApps<'a> {
     pub apps: Vec<&'a App>,
     pub unreadable: &'a [UnreadableApp],

@@ -8,7 +8,7 @@ use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use latchkey_sessions::{Handle, ScopedKeyRecord};
 
 impl Apps {
-    /// The keys of the user's live sessions, last used first.
+    /// The keys of the user's live sessions, most recently used first.
     ///
     /// # Errors
     /// Those of the database.

@@ -21,7 +21,7 @@ impl Apps {
         Ok(self.stored().await?.apps)
     }
 
-    /// The same, with those that this version cannot read.
+    /// The same, with the apps that this version cannot read.
     pub async fn stored(&self) -> Result<StoredApps, Fault> {
         self.db.read(queries::stored_apps).await
     }

@@ -46,7 +46,7 @@ pub struct RuleEntry {
 }
 
 impl RuleEntry {
-    /// The rule that is written here.
+    /// The rule that this entry describes.
     ///
     /// * `at`: its position, from 0.
     /// * `user`: finds the id of a user who is written as an email address or an id.

@@ -1,4 +1,4 @@
-//! Why nothing could be proven. The command line shows it.
+//! Why the proof could not be run. The command line shows it.
 
 use std::fmt::{self, Display, Formatter};
 use std::io;
@@ -21,7 +21,7 @@ pub enum ProveError {
     InstanceEnded {
         last_log_line: String,
     },
-    /// An instance did not show what was waited for.
+    /// An instance did not reach the expected state in time.
     TimedOut(Awaited),
     /// An answer that the test does not allow.
     Unexpected {
@@ -44,7 +44,7 @@ impl ProveError {
     }
 }
 
-/// What an instance must show.
+/// The state that an instance must reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
     Ready,
@@ -59,7 +59,7 @@ pub enum Request {
     /// The page that lists sessions or tokens.
     Page(&'static str),
     Revocation,
-    /// A step from the app to the portal and back.
+    /// A step on the way from the app to the portal and back.
     Handoff,
 }
 

@@ -1,5 +1,4 @@
-//! Clients that send requests to each instance without pause, while sessions or tokens are revoked; every answer is
-//! checked.
+//! Clients that keep sending requests to each instance while sessions or tokens are revoked; every answer is checked.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,14 +15,14 @@ use super::probed::{Probed, ProbedKind};
 use super::report::{ProbeCounts, RevocationReport};
 use super::users::{ProbeUser, ProbeUsers};
 
-/// Clients of each instance, each on a connection that is kept.
+/// Clients of each instance. Each keeps its connection.
 const CLIENTS_PER_INSTANCE: usize = 4;
 
-/// The pause of a client after each answer. Without it a small machine would measure how long requests wait for a
-/// processor. With it, an instance still gets some thousand requests a second.
+/// The pause of a client after each answer. Without it, a small machine would measure how long requests wait for a
+/// processor. With it, an instance still gets several thousand requests a second.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Of so many requests, one is for a session or token that was revoked a while ago, and one for one that is never
+/// One in this many requests is for a session or token that was revoked a while ago, and one for one that is never
 /// revoked.
 const CYCLE: usize = 8;
 
@@ -33,7 +32,7 @@ const REVOKED_KEPT: usize = 64;
 /// How long an instance may take to serve or to refuse a session or token.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// … once a revoked one was served: the result is clear, so the test does not wait long.
+/// The same, once a revoked one was served: the result is clear, so the test does not wait long.
 const TIMEOUT_WHEN_DISPROVEN: Duration = Duration::from_secs(1);
 
 pub struct Load {
@@ -85,7 +84,7 @@ impl Load {
         }
     }
 
-    /// Revokes for so many seconds, at one instance after the other.
+    /// Revokes for this many seconds, at each instance in turn.
     pub async fn run(
         self: Rc<Self>,
         users: ProbeUsers,
@@ -133,7 +132,7 @@ impl Load {
         *self.current.borrow_mut() = Some(Rc::clone(&watched));
         self.wait_until(Awaited::Serving, &watched, |answers| answers.served.get() >= 2).await?;
         if !user.revoke(watched.probed.revocation(), http).await? {
-            // It may be revoked now, later or never, so nothing can be said about it.
+            // It may be revoked now, later or never, so its requests prove nothing.
             report.unanswered += 1;
             return Ok(());
         }
@@ -191,7 +190,7 @@ impl Load {
 
     async fn send_request(&self, http: &mut HttpConnection, instance: usize, watched: &Watched) {
         let (probed, answers) = (&watched.probed, &watched.by_instance[instance]);
-        // What was known when the request started.
+        // Read when the request starts, because a later revocation must not count.
         let revoked = probed.revocation().answered.get().is_some();
         let answer = probed.request(http).await;
         increment(&self.counts.requests);

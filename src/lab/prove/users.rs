@@ -1,4 +1,4 @@
-//! The accounts of the test: users with many sessions each, and one session of theirs that revokes the others.
+//! The accounts of the test: users with many sessions each, one of which revokes the others.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -106,7 +106,7 @@ impl ProbeUsers {
         self.token(user, 0).await
     }
 
-    /// A new user, who has opened the page that lists their sessions.
+    /// Creates a user and opens the page that lists their sessions.
     pub async fn user(&self, http: &mut HttpConnection) -> Result<ProbeUser, ProveError> {
         let (_, sessions) = self.new_user(SESSIONS_PER_USER).await?;
         open_page(http, SESSIONS_PAGE, sessions).await
@@ -141,7 +141,7 @@ impl ProbeUsers {
         Ok(ProbeToken { target, text: created.text.reveal().into(), revocation })
     }
 
-    /// Creates a user, and opens `count` sessions as a log-in does.
+    /// Creates a user, and opens `count` sessions like a log-in.
     async fn new_user(&self, count: usize) -> Result<(UserId, Vec<Session>), ProveError> {
         let number = self.created.replace(self.created.get() + 1);
         let invalid = |why: &dyn std::fmt::Debug| ProveError::InvalidAccount(format!("{why:?}"));

@@ -257,7 +257,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
         },
         Notice::RepeatedFailures { failures, unlock } => NoticeText {
             subject: "Someone is guessing your password".into(),
-            what: format!("{failures} wrong passwords were entered for your Latchkey account, the last one {happened}. No one got in. From there, the next attempts have to wait. Browsers that you have logged in with before are not affected."),
+            what: format!("{failures} wrong passwords were entered for your Latchkey account, the last one {happened}. No one got in. Further attempts from there have to wait. Browsers that you have logged in with before are not affected."),
             advice: "If this was you, you can try again right away with this link. If not, you don't have to do anything.".into(),
             button: "Let me try again",
             link: unlock.url.clone(),

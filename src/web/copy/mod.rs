@@ -1,4 +1,5 @@
-//! What users read: each sentence that is not part of a template, with the code that names it. One directory a language.
+//! What users read: each sentence that is not part of a template, with the code that names it. One directory a
+//! language.
 //!
 //! # Codes on a page
 //! Tests compare codes, so a better sentence breaks none of them. Every code is the kebab-case name of the enum variant

@@ -2,8 +2,8 @@
 //! ([`latchkey_sessions::Streams`]) from its decision until its last byte.
 //!
 //! A change of a session, user, app or rule marks the streams that it may concern, before the change is answered
-//! (`live_streams.rs`). A marked stream passes nothing on until it was decided again (`recheck.rs`): then it goes on, or
-//! its connection fails.
+//! (`live_streams.rs`). A marked stream passes nothing on until it has been decided again (`recheck.rs`): then it goes
+//! on, or its connection fails.
 
 mod credential;
 mod facts;
