@@ -81,11 +81,15 @@ async fn sends_requests(seconds: u64) {
     });
     let (grace, mary) = (app.grace().await, app.mary().await);
     app.db.execute(&format!("UPDATE users SET role = 'admin' WHERE id = '{}'", mary.id));
+    // Where it keeps what it found.
+    let dir = DataDir::new();
+    std::fs::create_dir_all(dir.path()).expect("a folder");
     let tokens = std::iter::once(None).chain(ApiScope::ALL.map(Some));
     let share = (seconds / 13).max(1).to_string();
     for scope in tokens {
         let mut requests = program("schemathesis");
-        requests.args(["run", "docs/openapi.json", "--url", &app.origin, "--max-time", &share, "--no-color"]);
+        requests.current_dir(dir.path()).arg("run").arg(root().join("docs/openapi.json"));
+        requests.args(["--url", &app.origin, "--max-time", &share, "--no-color"]);
         requests.args(["--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all"]);
         // Not that every text of the documented form is accepted: an address may be taken, a group unknown.
         requests.args(["--checks", CHECKS, "--warnings", "off"]);
