@@ -1,9 +1,6 @@
 //! The trail for programs that copy it: in the order of the chain, from any link on.
 
-use crate::audit::Audit;
 use crate::audit::events::Event;
-use crate::audit::queries;
-use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::identity::UserId;
 use latchkey_sessions::Handle;
@@ -29,16 +26,4 @@ pub struct TrailFilter {
     pub from: Option<Moment>,
     /// Before this time.
     pub to: Option<Moment>,
-}
-
-impl Audit {
-    /// The events after a link, oldest first. What is read after the last one of them later misses none.
-    pub async fn linked(
-        &self,
-        filter: TrailFilter,
-        after: i64,
-        limit: i64,
-    ) -> Result<Vec<LinkedRecord>, Fault> {
-        self.db.read(move |conn| queries::linked_events(conn, &filter, after, limit)).await
-    }
 }

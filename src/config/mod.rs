@@ -22,9 +22,9 @@ mod span;
 mod variables;
 
 pub use database::{Database, Pooler};
-pub use limits::{ApiLimits, 
-    AppBounds, AppDefaults, AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, Profile,
-    RawSessions, SessionLimits, StreamLimits, Switch, ThrottleLimits, TokenLimits,
+pub use limits::{
+    ApiLimits, AppBounds, AppDefaults, AuditSettings, DeletionSettings, Hashing, LinkLifetimes,
+    PasswordLimits, Profile, RawSessions, SessionLimits, StreamLimits, Switch, ThrottleLimits, TokenLimits,
 };
 pub use mail::{MailSettings, Transport, literal};
 pub use memory::memory_limit;

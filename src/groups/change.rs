@@ -87,7 +87,9 @@ impl Groups {
                 }
                 match &before {
                     // Another transaction may add it at the same time.
-                    None if !queries::insert_group(conn, &name, &note)? => return refuse(GroupRefusal::Taken),
+                    None if !queries::insert_group(conn, &name, &note)? => {
+                        return refuse(GroupRefusal::Taken);
+                    }
                     None => record_note(conn, AuditAction::GroupAdded, actor, &name, None, &note, &client)?,
                     Some(before) if before.note == note => {}
                     Some(before) => {

@@ -28,7 +28,12 @@ pub struct OpenInvitation {
 
 impl Registration {
     /// Mails an invitation, and returns its id.
-    pub async fn invite(&self, by: UserId, email: &str, client: Client) -> Result<Uuid, Failed<InviteRefusal>> {
+    pub async fn invite(
+        &self,
+        by: UserId,
+        email: &str,
+        client: Client,
+    ) -> Result<Uuid, Failed<InviteRefusal>> {
         let email = match Email::parse(email) {
             Ok(email) => email,
             Err(error) => return refuse(InviteRefusal::Email(error)),

@@ -173,7 +173,8 @@ impl Administration {
         user: UserId,
         client: Client,
     ) -> Result<(), Failed<AdminRefusal>> {
-        self.change_user(user, true, move |admin, tx| admin.apply_disabled(tx, actor, user, true, &client)).await
+        self.change_user(user, true, move |admin, tx| admin.apply_disabled(tx, actor, user, true, &client))
+            .await
     }
 
     /// Unlocks the password of a user, for the operator.
@@ -201,7 +202,8 @@ impl Administration {
         user: UserId,
         client: Client,
     ) -> Result<(), Failed<AdminRefusal>> {
-        self.change_user(user, false, move |admin, tx| admin.apply_disabled(tx, actor, user, false, &client)).await
+        self.change_user(user, false, move |admin, tx| admin.apply_disabled(tx, actor, user, false, &client))
+            .await
     }
 
     pub async fn revoke_sessions_of(

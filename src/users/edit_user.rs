@@ -34,7 +34,8 @@ impl Administration {
         let admin = self.clone();
         self.sessions
             .write_or_refuse(move |tx| {
-                let weakens = edit.disabled == Some(true) || edit.role.is_some_and(|role| role != Role::Admin);
+                let weakens =
+                    edit.disabled == Some(true) || edit.role.is_some_and(|role| role != Role::Admin);
                 lock_for_change(tx, user, weakens)?;
                 let Some(before) = queries::user_record(tx, user)? else {
                     return refuse(AdminRefusal::NoSuchUser);

@@ -17,6 +17,7 @@ pub use change_password::ChangePasswordRefusal;
 pub use delete_account::DeleteAccountRefusal;
 pub use edit_user::UserEdit;
 pub use queries::{
-    DailyFigures, DayCount, SessionFilter, SessionOfUser, UserFilter, UserKey, UserOrder, UserRecord, UserRow, UserState,
+    DailyFigures, DayCount, SessionFilter, SessionOfUser, UserFilter, UserKey, UserOrder, UserRecord,
+    UserRow, UserState,
 };
 pub use service::Users;

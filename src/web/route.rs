@@ -141,4 +141,3 @@ where
         handler: Box::new(handler),
     }
 }
-

@@ -4,23 +4,24 @@
 //!
 //! A `form` is a `post` whose form can be shown again with its values; the third part names the handler that does.
 
-use super::api::apps::Apps;
+use super::api::apps::AppResource;
 use super::api::changes::{add, patch, put, remove, replace, show};
-use super::api::groups::Groups;
+use super::api::groups::GroupResource;
+use super::api::invitations::InvitationResource;
 use super::api::listing::list;
 use super::api::rows::ApiRows as _;
 use super::api::scoped::{
-    AppsRead, AppsWrite, AuditRead, GroupsRead, GroupsWrite, Invitations, Me, Public, RolesWrite, SessionsRead,
-    SessionsWrite, UsersRead, UsersWrite,
+    AppsRead, AppsWrite, AuditRead, GroupsRead, GroupsWrite, Invitations, Me, Public, RolesWrite,
+    SessionsRead, SessionsWrite, UsersRead, UsersWrite,
 };
-use super::api::sessions::Sessions;
-use super::api::users::{Roles, Users};
-use super::api::{audit, explain, invitations, me, members, openapi, own_sessions, own_tokens, sessions, users};
+use super::api::sessions::SessionResource;
+use super::api::users::{RoleResource, UserResource};
+use super::api::{audit, explain, me, members, openapi, own_sessions, own_tokens, sessions, users};
 use super::http::request_counts::CountedRoute;
 use super::http::shared::Shared;
 use super::pages::{
-    account, admin, api_reference, compare, confirm, dev, go, home, links, log_in, log_out, passkeys, register,
-    reset_password, second_factor, setup,
+    account, admin, api_reference, compare, confirm, dev, go, home, links, log_in, log_out, passkeys,
+    register, reset_password, second_factor, setup,
 };
 use super::route::RowsOfGuard as _;
 use super::session::guard::{Admin, Confirmed, Pending, SignedIn, Visitor};
@@ -30,10 +31,16 @@ pub use super::route::{Face, Method, Route};
 
 /// The rows of a deployed server with every optional part enabled.
 pub fn table() -> Vec<Route> {
+    let mut rows = page_table();
+    rows.extend(api_table());
+    rows
+}
+
+/// The same without the API.
+pub fn page_table() -> Vec<Route> {
     let mut rows = product_table();
     rows.extend(link_table());
     rows.extend(compare_table());
-    rows.extend(api_table());
     rows
 }
 
@@ -167,31 +174,31 @@ pub fn api_table() -> Vec<Route> {
         Me            ::get   ("/api/v1/me/tokens",                      "List your tokens",                          own_tokens::list),
         Me            ::delete("/api/v1/me/tokens/{id}",                 "Revoke one of your tokens",                 own_tokens::revoke),
 
-        UsersRead     ::get   ("/api/v1/users",                          "List users",                                list::<Users>),
-        UsersRead     ::get   ("/api/v1/users/{id}",                     "Show a user",                               show::<Users>),
-        UsersWrite    ::patch ("/api/v1/users/{id}",                     "Change a user",                             patch::<Users>),
+        UsersRead     ::get   ("/api/v1/users",                          "List users",                                list::<UserResource>),
+        UsersRead     ::get   ("/api/v1/users/{id}",                     "Show a user",                               show::<UserResource>),
+        UsersWrite    ::patch ("/api/v1/users/{id}",                     "Change a user",                             patch::<UserResource>),
         UsersWrite    ::delete("/api/v1/users/{id}/sessions",            "End the sessions of a user",                users::end_sessions),
-        RolesWrite    ::put   ("/api/v1/users/{id}/role",                "Set the role of a user",                    replace::<Roles>),
+        RolesWrite    ::put   ("/api/v1/users/{id}/role",                "Set the role of a user",                    replace::<RoleResource>),
 
-        Invitations   ::get   ("/api/v1/invitations",                    "List invitations",                          list::<invitations::Invitations>),
-        Invitations   ::post  ("/api/v1/invitations",                    "Invite someone",                            add::<invitations::Invitations>),
-        Invitations   ::delete("/api/v1/invitations/{id}",               "Withdraw an invitation",                    remove::<invitations::Invitations>),
+        Invitations   ::get   ("/api/v1/invitations",                    "List invitations",                          list::<InvitationResource>),
+        Invitations   ::post  ("/api/v1/invitations",                    "Invite someone",                            add::<InvitationResource>),
+        Invitations   ::delete("/api/v1/invitations/{id}",               "Withdraw an invitation",                    remove::<InvitationResource>),
 
-        SessionsRead  ::get   ("/api/v1/sessions",                       "List sessions",                             list::<Sessions>),
+        SessionsRead  ::get   ("/api/v1/sessions",                       "List sessions",                             list::<SessionResource>),
         SessionsWrite ::delete("/api/v1/sessions/{handle}",              "End a session",                             sessions::end),
 
         AuditRead     ::get   ("/api/v1/audit",                          "Read the audit trail",                      audit::list),
 
-        AppsRead      ::get   ("/api/v1/apps",                           "List apps",                                 list::<Apps>),
-        AppsRead      ::get   ("/api/v1/apps/{slug}",                    "Show an app",                               show::<Apps>),
-        AppsWrite     ::put   ("/api/v1/apps/{slug}",                    "Add or replace an app",                     put::<Apps>),
-        AppsWrite     ::delete("/api/v1/apps/{slug}",                    "Remove an app",                             remove::<Apps>),
+        AppsRead      ::get   ("/api/v1/apps",                           "List apps",                                 list::<AppResource>),
+        AppsRead      ::get   ("/api/v1/apps/{slug}",                    "Show an app",                               show::<AppResource>),
+        AppsWrite     ::put   ("/api/v1/apps/{slug}",                    "Add or replace an app",                     put::<AppResource>),
+        AppsWrite     ::delete("/api/v1/apps/{slug}",                    "Remove an app",                             remove::<AppResource>),
         AppsRead      ::post  ("/api/v1/apps/{slug}/explain",            "Explain a request for an app",              explain::explain),
 
-        GroupsRead    ::get   ("/api/v1/groups",                         "List groups",                               list::<Groups>),
-        GroupsRead    ::get   ("/api/v1/groups/{name}",                  "Show a group",                              show::<Groups>),
-        GroupsWrite   ::put   ("/api/v1/groups/{name}",                  "Add or replace a group",                    put::<Groups>),
-        GroupsWrite   ::delete("/api/v1/groups/{name}",                  "Remove a group",                            remove::<Groups>),
+        GroupsRead    ::get   ("/api/v1/groups",                         "List groups",                               list::<GroupResource>),
+        GroupsRead    ::get   ("/api/v1/groups/{name}",                  "Show a group",                              show::<GroupResource>),
+        GroupsWrite   ::put   ("/api/v1/groups/{name}",                  "Add or replace a group",                    put::<GroupResource>),
+        GroupsWrite   ::delete("/api/v1/groups/{name}",                  "Remove a group",                            remove::<GroupResource>),
         GroupsWrite   ::put   ("/api/v1/groups/{name}/members/{user}",   "Add a member to a group",                   members::join),
         GroupsWrite   ::delete("/api/v1/groups/{name}/members/{user}",   "Remove a member from a group",              members::leave),
     ]

@@ -136,7 +136,9 @@ pub(crate) fn user_records(
     rows = match filter.state {
         None => rows,
         Some(UserState::Disabled) => rows.filter(dsl::disabled_at.is_not_null()),
-        Some(UserState::Active) => rows.filter(dsl::disabled_at.is_null()).filter(dsl::delete_after.is_null()),
+        Some(UserState::Active) => {
+            rows.filter(dsl::disabled_at.is_null()).filter(dsl::delete_after.is_null())
+        }
         Some(UserState::Leaving) => {
             rows.filter(dsl::disabled_at.is_null()).filter(dsl::delete_after.is_not_null())
         }
@@ -170,7 +172,8 @@ pub(crate) fn user_records(
 
 fn record((row, mut groups, totp, passkey, sessions): UserRecordColumns) -> Result<UserRecord, Fault> {
     groups.sort_unstable();
-    let role = Role::parse(&row.role).ok_or_else(|| Fault::bug(format_args!("unknown role {:?}", row.role)))?;
+    let role =
+        Role::parse(&row.role).ok_or_else(|| Fault::bug(format_args!("unknown role {:?}", row.role)))?;
     Ok(UserRecord {
         id: UserId(row.id),
         name: row.name,

@@ -53,15 +53,18 @@ pub(crate) fn sessions_of_users(
     }
     if let Some(scope) = filter.scope {
         rows = rows.filter(
-            sql::<Bool>("EXISTS (SELECT FROM session_keys k WHERE k.session = sessions.handle AND k.scope = ")
-                .bind::<SqlUuid, _>(scope)
-                .sql(")"),
+            sql::<Bool>(
+                "EXISTS (SELECT FROM session_keys k WHERE k.session = sessions.handle AND k.scope = ",
+            )
+            .bind::<SqlUuid, _>(scope)
+            .sql(")"),
         );
     }
     if let Some((at, handle)) = after {
         rows = rows.filter(dsl::created_at.lt(at).or(dsl::created_at.eq(at).and(dsl::handle.gt(handle))));
     }
     let found: Vec<(SessionRecord, String, String, Vec<Uuid>)> = rows.load(conn)?;
-    let session = |(record, user_name, user_email, scopes)| SessionOfUser { record, user_name, user_email, scopes };
+    let session =
+        |(record, user_name, user_email, scopes)| SessionOfUser { record, user_name, user_email, scopes };
     Ok(found.into_iter().map(session).collect())
 }

@@ -134,7 +134,11 @@ impl<T: ToSchema> DescribedAnswer for ListPage<T> {
         let item = operation.refer::<T>();
         let name = format!("{}Page", T::name());
         operation.schemas.insert(name.clone(), page_schema(item));
-        operation.answer(200, "A page of the list.", json!({ "$ref": format!("#/components/schemas/{name}") }));
+        operation.answer(
+            200,
+            "A page of the list.",
+            json!({ "$ref": format!("#/components/schemas/{name}") }),
+        );
     }
 }
 

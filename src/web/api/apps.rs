@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 
 use super::answers::ItemAnswer;
 use super::context::ApiContext;
-use super::invitations::NoParams;
 use super::precondition::Precondition;
-use super::resource::{Found, Listed, Removed, Replaced, Resource};
+use super::query::NoParams;
+use super::methods::{Found, Paged, Removed, Replaced};
+use super::resource::Resource;
 use super::scoped::{AppsRead, AppsWrite, Scoped};
 use crate::accounts::Accounts;
 use crate::apps::{App, AppFileEntry, AppSource, Slug};
@@ -51,9 +52,9 @@ impl From<&AppRecord> for AppOut {
     }
 }
 
-pub struct Apps;
+pub struct AppResource;
 
-impl Resource for Apps {
+impl Resource for AppResource {
     type Model = AppRecord;
     type Out = AppOut;
     type Read = AppsRead;
@@ -68,7 +69,7 @@ async fn with_entries(accounts: &Accounts, apps: Vec<App>) -> Result<Vec<AppReco
     Ok(apps.into_iter().zip(entries).map(|(app, entry)| AppRecord { app, entry }).collect())
 }
 
-impl Listed for Apps {
+impl Paged for AppResource {
     type Filters = NoParams;
     type Key = String;
 
@@ -89,7 +90,7 @@ impl Listed for Apps {
     }
 }
 
-impl Found for Apps {
+impl Found for AppResource {
     type Path = BySlug;
 
     async fn find(accounts: &Accounts, path: &BySlug) -> Result<Option<AppRecord>, Error> {
@@ -98,7 +99,7 @@ impl Found for Apps {
     }
 }
 
-impl Replaced for Apps {
+impl Replaced for AppResource {
     type In = AppFileEntry;
     type Write = AppsWrite;
 
@@ -118,7 +119,7 @@ impl Replaced for Apps {
     }
 }
 
-impl Removed for Apps {
+impl Removed for AppResource {
     type Write = AppsWrite;
 
     async fn remove(

@@ -177,7 +177,8 @@ impl Responder for TrailPage {
         if !accept.is_some_and(|accept| accept.contains(NDJSON)) {
             return response.json(self.page);
         }
-        let line = |event: &EventOut| serde_json::to_string(event).map(|line| line + "\n").unwrap_or_default();
+        let line =
+            |event: &EventOut| serde_json::to_string(event).map(|line| line + "\n").unwrap_or_default();
         response.content_type(NDJSON).body(self.page.items.iter().map(line).collect::<String>())
     }
 }

@@ -1,11 +1,12 @@
 //! The handlers of single items: one for each method, for all nouns.
 
-use super::answers::{ChangedItem, AddedItem, NoContent, StoredItem, ItemAnswer};
+use super::answers::{AddedItem, ChangedItem, ItemAnswer, NoContent, StoredItem};
 use super::context::ApiContext;
 use super::input::Input;
 use super::operation::{DescribedArg, Operation};
 use super::precondition::Precondition;
-use super::resource::{Added, Found, Patched, PathNames, Replaced, Removed};
+use super::methods::{Added, Found, Patched, Removed, Replaced};
+use super::path_names::PathNames;
 use super::scoped::Scoped;
 use crate::web::http::error::Error;
 use crate::web::http::path::Path;

@@ -87,9 +87,7 @@ pub async fn explain(
     };
     let login = match asked.login.as_deref() {
         None => LoginMethod::Password,
-        Some(text) => {
-            LoginMethod::parse(text).ok_or_else(|| Problem::invalid("/login", UNKNOWN_METHOD))?
-        }
+        Some(text) => LoginMethod::parse(text).ok_or_else(|| Problem::invalid("/login", UNKNOWN_METHOD))?,
     };
     // Only the time between the two matters.
     let now = Moment(0);

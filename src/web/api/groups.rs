@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 
 use super::answers::ItemAnswer;
 use super::context::ApiContext;
-use super::invitations::NoParams;
 use super::precondition::Precondition;
-use super::resource::{Found, Listed, Removed, Replaced, Resource};
+use super::query::NoParams;
+use super::methods::{Found, Paged, Removed, Replaced};
+use super::resource::Resource;
 use super::scoped::{GroupsRead, GroupsWrite, Scoped};
 use crate::accounts::Accounts;
 use crate::groups::GroupRow;
@@ -53,9 +54,9 @@ pub fn group_name(text: &str) -> Result<GroupName, Error> {
     GroupName::parse(text).map_err(|_| Error::NotFound)
 }
 
-pub struct Groups;
+pub struct GroupResource;
 
-impl Resource for Groups {
+impl Resource for GroupResource {
     type Model = GroupRow;
     type Out = GroupOut;
     type Read = GroupsRead;
@@ -66,7 +67,7 @@ impl Resource for Groups {
     }
 }
 
-impl Listed for Groups {
+impl Paged for GroupResource {
     type Filters = NoParams;
     type Key = String;
 
@@ -84,7 +85,7 @@ impl Listed for Groups {
     }
 }
 
-impl Found for Groups {
+impl Found for GroupResource {
     type Path = ByName;
 
     async fn find(accounts: &Accounts, path: &ByName) -> Result<Option<GroupRow>, Error> {
@@ -92,7 +93,7 @@ impl Found for Groups {
     }
 }
 
-impl Replaced for Groups {
+impl Replaced for GroupResource {
     type In = GroupIn;
     type Write = GroupsWrite;
 
@@ -112,7 +113,7 @@ impl Replaced for Groups {
     }
 }
 
-impl Removed for Groups {
+impl Removed for GroupResource {
     type Write = GroupsWrite;
 
     async fn remove(

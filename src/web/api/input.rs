@@ -40,7 +40,8 @@ impl<T: ToSchema + 'static> DescribedArg for Input<T> {
 
     fn describe(operation: &mut Operation) {
         let schema = operation.refer::<T>();
-        operation.body = Some(json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
+        operation.body =
+            Some(json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
         operation.refuses(400, "The body is not JSON.");
         operation.refuses(408, "The body did not arrive in time.");
         operation.refuses(413, "The body is larger than 64 KiB.");
@@ -72,9 +73,10 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 fn control_character(value: &Value, at: String) -> Option<String> {
     match value {
         Value::String(text) => has_control(text).then_some(at),
-        Value::Array(items) => {
-            items.iter().enumerate().find_map(|(index, item)| control_character(item, format!("{at}/{index}")))
-        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| control_character(item, format!("{at}/{index}"))),
         Value::Object(fields) => fields.iter().find_map(|(name, field)| match has_control(name) {
             true => Some(at.clone()),
             false => control_character(field, format!("{at}/{}", escaped(name))),

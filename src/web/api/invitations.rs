@@ -1,7 +1,7 @@
 //! Invitations to register.
 
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answers::ItemAnswer;
@@ -9,8 +9,10 @@ use super::api_time::ApiTime;
 use super::context::ApiContext;
 use super::precondition::Precondition;
 use super::problems::changed_since;
-use super::resource::{Added, Found, Listed, Removed, Resource};
-use super::scoped::{Invitations as InvitationsScope, Scoped};
+use super::query::NoParams;
+use super::methods::{Added, Found, Paged, Removed};
+use super::resource::Resource;
+use super::scoped::{Invitations, Scoped};
 use crate::accounts::Accounts;
 use crate::db::time::Moment;
 use crate::registration::InvitationRow;
@@ -67,11 +69,6 @@ impl From<&ReadInvitation> for InvitationOut {
     }
 }
 
-/// No filters.
-#[derive(Default, Deserialize, IntoParams)]
-#[serde(default, deny_unknown_fields)]
-pub struct NoParams {}
-
 /// A new invitation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -80,15 +77,15 @@ pub struct InvitationIn {
     email: String,
 }
 
-pub struct Invitations;
+pub struct InvitationResource;
 
-impl Resource for Invitations {
+impl Resource for InvitationResource {
     type Model = ReadInvitation;
     type Out = InvitationOut;
-    type Read = InvitationsScope;
+    type Read = Invitations;
 }
 
-impl Listed for Invitations {
+impl Paged for InvitationResource {
     type Filters = NoParams;
     type Key = (i64, Uuid);
 
@@ -108,7 +105,7 @@ impl Listed for Invitations {
     }
 }
 
-impl Found for Invitations {
+impl Found for InvitationResource {
     type Path = ById;
 
     async fn find(accounts: &Accounts, path: &ById) -> Result<Option<ReadInvitation>, Error> {
@@ -117,12 +114,12 @@ impl Found for Invitations {
     }
 }
 
-impl Added for Invitations {
+impl Added for InvitationResource {
     type In = InvitationIn;
-    type Write = InvitationsScope;
+    type Write = Invitations;
 
     async fn add(
-        me: &Scoped<InvitationsScope>,
+        me: &Scoped<Invitations>,
         ctx: &ApiContext,
         input: InvitationIn,
     ) -> Result<ItemAnswer<Self>, Error> {
@@ -132,12 +129,12 @@ impl Added for Invitations {
     }
 }
 
-impl Removed for Invitations {
-    type Write = InvitationsScope;
+impl Removed for InvitationResource {
+    type Write = Invitations;
 
     /// Withdraws it; the row stays in the list.
     async fn remove(
-        me: &Scoped<InvitationsScope>,
+        me: &Scoped<Invitations>,
         ctx: &ApiContext,
         path: ById,
         when: Precondition,

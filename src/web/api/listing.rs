@@ -12,7 +12,7 @@ use super::context::ApiContext;
 use super::cursor;
 use super::operation::{DescribedArg, Operation};
 use super::query::{self, canonical, pairs};
-use super::resource::Listed;
+use super::methods::Paged;
 use super::scoped::Scoped;
 use crate::config::ApiLimits;
 use crate::web::copy::api::{FOREIGN_CURSOR, LIMIT};
@@ -21,7 +21,7 @@ use crate::web::http::problem::Problem;
 use crate::web::http::shared::Shared;
 
 /// Which part of a list is asked for.
-pub struct Listing<R: Listed> {
+pub struct Listing<R: Paged> {
     filters: R::Filters,
     after: Option<R::Key>,
     limit: usize,
@@ -29,7 +29,7 @@ pub struct Listing<R: Listed> {
     query: String,
 }
 
-pub async fn list<R: Listed>(
+pub async fn list<R: Paged>(
     _: Scoped<R::Read>,
     ctx: ApiContext,
     listing: Listing<R>,
@@ -45,7 +45,7 @@ pub async fn list<R: Listed>(
     Ok(ListPage { items: models.iter().map(R::Out::from).collect(), next })
 }
 
-impl<R: Listed> FromRequest for Listing<R> {
+impl<R: Paged> FromRequest for Listing<R> {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
 
@@ -54,7 +54,7 @@ impl<R: Listed> FromRequest for Listing<R> {
     }
 }
 
-fn read<R: Listed>(request: &HttpRequest) -> Result<Listing<R>, Error> {
+fn read<R: Paged>(request: &HttpRequest) -> Result<Listing<R>, Error> {
     let shared = Shared::of(request)?;
     let mut pairs = pairs(request)?;
     let mut taken = |name: &str| {
@@ -66,9 +66,10 @@ fn read<R: Listed>(request: &HttpRequest) -> Result<Listing<R>, Error> {
     let query = format!("{}?{filters}", request.path());
     let after = match cursor {
         None => None,
-        Some(cursor) => Some(cursor::read(&shared.secret, &query, &cursor).ok_or_else(|| {
-            Problem::new(StatusCode::BAD_REQUEST, FOREIGN_CURSOR).at("")
-        })?),
+        Some(cursor) => Some(
+            cursor::read(&shared.secret, &query, &cursor)
+                .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, FOREIGN_CURSOR).at(""))?,
+        ),
     };
     Ok(Listing { filters: query::parse(&filters)?, after, limit, query })
 }
@@ -94,7 +95,7 @@ pub fn describe_limit(operation: &mut Operation) {
     operation.parameter("query", "limit", "The most items on the page.", schema);
 }
 
-impl<R: Listed> DescribedArg for Listing<R> {
+impl<R: Paged> DescribedArg for Listing<R> {
     fn describe(operation: &mut Operation) {
         query::describe::<R::Filters>(operation);
         let text = json!({ "type": "string" });

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use actix_web::body::BoxBody;
-use actix_web::{HttpRequest, HttpResponse, Responder};
 use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde_json::{Map, Value, json};
 
 use super::context::ApiContext;
@@ -34,7 +34,10 @@ pub fn document(rows: &[Route]) -> String {
         let mut described = Operation::default();
         (operation.describe)(&mut described);
         let methods = paths.entry(row.path).or_default();
-        methods.insert(row.method.as_str().to_ascii_lowercase(), written(operation.title, operation.scope, &described));
+        methods.insert(
+            row.method.as_str().to_ascii_lowercase(),
+            written(operation.title, operation.scope, &described),
+        );
         schemas.append(&mut described.schemas);
     }
     let document = json!({

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::scoped::{Public, ScopeType, Scoped};
 use crate::tokens::ApiScope;
 
 /// A row of the API, for the document.
@@ -110,16 +109,3 @@ described_args!(A, B);
 described_args!(A, B, C);
 described_args!(A, B, C, D);
 described_args!(A, B, C, D, E);
-
-impl<S: ScopeType> DescribedArg for Scoped<S> {
-    fn describe(operation: &mut Operation) {
-        operation.refuses(401, "There is no token, or it is not a live one.");
-        let needs = format!("The token lacks the scope `{}`, or its user the role.", S::SCOPE.as_str());
-        operation.refuses(403, &needs);
-        operation.refuses(429, "Too many unknown tokens came from this network.");
-    }
-}
-
-impl DescribedArg for Public {
-    fn describe(_: &mut Operation) {}
-}

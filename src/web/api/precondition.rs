@@ -36,7 +36,8 @@ impl Precondition {
     /// Whether the request is for this state; `None`: there is no such resource.
     pub fn admits(&self, version: Option<&Value>) -> bool {
         let tag = version.map(etag);
-        let names = |tags: &Vec<String>| tag.as_ref().is_some_and(|tag| tags.iter().any(|t| t == "*" || t == tag));
+        let names =
+            |tags: &Vec<String>| tag.as_ref().is_some_and(|tag| tags.iter().any(|t| t == "*" || t == tag));
         self.only.as_ref().is_none_or(names) && !self.not.as_ref().is_some_and(names)
     }
 }

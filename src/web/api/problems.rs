@@ -39,13 +39,13 @@ pub struct ProblemOut {
 
 /// 401 for a request without a token (RFC 6750 §3).
 pub fn no_token() -> Problem {
-    let challenge = Some("Bearer realm=\"latchkey\"".to_owned());
+    let challenge = Some("Bearer realm=\"latchkey\"".into());
     Problem { challenge, ..Problem::new(StatusCode::UNAUTHORIZED, copy::NO_TOKEN) }
 }
 
 /// 401 for a token that is unknown, expired or revoked.
 pub fn unknown_token() -> Problem {
-    let challenge = Some("Bearer realm=\"latchkey\", error=\"invalid_token\"".to_owned());
+    let challenge = Some("Bearer realm=\"latchkey\", error=\"invalid_token\"".into());
     Problem { challenge, ..Problem::new(StatusCode::UNAUTHORIZED, copy::UNKNOWN_TOKEN) }
 }
 
@@ -54,7 +54,7 @@ pub fn insufficient_scope(needed: ApiScope) -> Problem {
     let needed = needed.as_str();
     let challenge = format!("Bearer realm=\"latchkey\", error=\"insufficient_scope\", scope=\"{needed}\"");
     let problem = Problem::new(StatusCode::FORBIDDEN, copy::insufficient_scope(needed));
-    Problem { scope: Some(needed), challenge: Some(challenge), ..problem }
+    Problem { scope: Some(needed), challenge: Some(challenge.into()), ..problem }
 }
 
 /// 412: the resource is not in the state that the request names.

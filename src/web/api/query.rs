@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, web};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
@@ -19,6 +20,11 @@ use crate::web::http::urlencoded::{self, Malformed};
 
 /// The parameters, as the type describes them.
 pub struct Query<T>(pub T);
+
+/// The parameters of a list that has no filters.
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoParams {}
 
 impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
     type Error = Error;

@@ -65,7 +65,9 @@ impl From<AppRefusal> for Error {
             AppRefusal::NoSuchApp => Self::NotFound,
             AppRefusal::Changed => changed_since().into(),
             AppRefusal::FromFile | AppRefusal::Unreadable { .. } => conflict(why).into(),
-            AppRefusal::SlugTaken | AppRefusal::OriginTaken(_) => conflict(why).at(app_pointer(&refusal)).into(),
+            AppRefusal::SlugTaken | AppRefusal::OriginTaken(_) => {
+                conflict(why).at(app_pointer(&refusal)).into()
+            }
             AppRefusal::UpstreamNotAllowed => {
                 Problem::new(StatusCode::FORBIDDEN, why).at(app_pointer(&refusal)).into()
             }

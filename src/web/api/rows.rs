@@ -32,7 +32,7 @@ pub trait ApiRows: Sized + 'static {
         A: Responder + DescribedAnswer + 'static,
         Args: FromRequest + StartsWithGuard<Self::Guard> + DescribedArgs + 'static,
     {
-        row::<Self, _, _, _>(Method::Get, path, title, handler)
+        row::<Self, H, Args, A>(Method::Get, path, title, handler)
     }
 
     fn post<H, Args, A>(path: &'static str, title: &'static str, handler: H) -> Route
@@ -41,7 +41,7 @@ pub trait ApiRows: Sized + 'static {
         A: Responder + DescribedAnswer + 'static,
         Args: FromRequest + StartsWithGuard<Self::Guard> + DescribedArgs + 'static,
     {
-        row::<Self, _, _, _>(Method::Post, path, title, handler)
+        row::<Self, H, Args, A>(Method::Post, path, title, handler)
     }
 
     fn put<H, Args, A>(path: &'static str, title: &'static str, handler: H) -> Route
@@ -50,7 +50,7 @@ pub trait ApiRows: Sized + 'static {
         A: Responder + DescribedAnswer + 'static,
         Args: FromRequest + StartsWithGuard<Self::Guard> + DescribedArgs + 'static,
     {
-        row::<Self, _, _, _>(Method::Put, path, title, handler)
+        row::<Self, H, Args, A>(Method::Put, path, title, handler)
     }
 
     fn patch<H, Args, A>(path: &'static str, title: &'static str, handler: H) -> Route
@@ -59,7 +59,7 @@ pub trait ApiRows: Sized + 'static {
         A: Responder + DescribedAnswer + 'static,
         Args: FromRequest + StartsWithGuard<Self::Guard> + DescribedArgs + 'static,
     {
-        row::<Self, _, _, _>(Method::Patch, path, title, handler)
+        row::<Self, H, Args, A>(Method::Patch, path, title, handler)
     }
 
     fn delete<H, Args, A>(path: &'static str, title: &'static str, handler: H) -> Route
@@ -68,7 +68,7 @@ pub trait ApiRows: Sized + 'static {
         A: Responder + DescribedAnswer + 'static,
         Args: FromRequest + StartsWithGuard<Self::Guard> + DescribedArgs + 'static,
     {
-        row::<Self, _, _, _>(Method::Delete, path, title, handler)
+        row::<Self, H, Args, A>(Method::Delete, path, title, handler)
     }
 }
 
@@ -98,7 +98,9 @@ where
         texts: Vec::new(),
         is_shown_again: false,
         operation: Some(ApiOperation { title, scope: R::SCOPE, describe: describe::<Args, A> }),
-        handler: Box::new(move |_: &Shared| web::route().service(receive::<R, _, _, _>(route, handler.clone()))),
+        handler: Box::new(move |_: &Shared| {
+            web::route().service(receive::<R, H, Args, A>(route, handler.clone()))
+        }),
     }
 }
 

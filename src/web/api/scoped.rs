@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
+use super::operation::{DescribedArg, Operation};
 use super::problems::{insufficient_scope, no_token};
 use crate::identity::UserId;
 use crate::tokens::{ApiScope, LiveToken};
@@ -80,4 +81,17 @@ impl FromRequest for Public {
     fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Ok(Self))
     }
+}
+
+impl<S: ScopeType> DescribedArg for Scoped<S> {
+    fn describe(operation: &mut Operation) {
+        operation.refuses(401, "There is no token, or it is not a live one.");
+        let needs = format!("The token lacks the scope `{}`, or its user the role.", S::SCOPE.as_str());
+        operation.refuses(403, &needs);
+        operation.refuses(429, "Too many unknown tokens came from this network.");
+    }
+}
+
+impl DescribedArg for Public {
+    fn describe(_: &mut Operation) {}
 }

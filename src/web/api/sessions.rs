@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::answers::NoContent;
 use super::api_time::ApiTime;
 use super::context::ApiContext;
-use super::resource::{Listed, Resource};
+use super::methods::Paged;
+use super::resource::Resource;
 use super::scoped::{Scoped, SessionsRead, SessionsWrite};
 use crate::accounts::Accounts;
 use crate::apps::AppId;
@@ -86,15 +87,15 @@ pub struct SessionParams {
     app: Option<String>,
 }
 
-pub struct Sessions;
+pub struct SessionResource;
 
-impl Resource for Sessions {
+impl Resource for SessionResource {
     type Model = ListedSession;
     type Out = SessionOut;
     type Read = SessionsRead;
 }
 
-impl Listed for Sessions {
+impl Paged for SessionResource {
     type Filters = SessionParams;
     type Key = (i64, Uuid);
 

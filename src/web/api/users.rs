@@ -9,7 +9,8 @@ use super::answers::{ItemAnswer, NoContent};
 use super::api_time::ApiTime;
 use super::context::ApiContext;
 use super::precondition::Precondition;
-use super::resource::{Found, Listed, Patched, Replaced, Resource};
+use super::methods::{Found, Paged, Patched, Replaced};
+use super::resource::Resource;
 use super::scoped::{RolesWrite, Scoped, UsersRead, UsersWrite};
 use crate::accounts::Accounts;
 use crate::identity::{EnrolledFactors, GroupName, Name, Role, UserId};
@@ -173,9 +174,9 @@ pub struct UserPatch {
     disabled: Option<bool>,
 }
 
-pub struct Users;
+pub struct UserResource;
 
-impl Resource for Users {
+impl Resource for UserResource {
     type Model = UserRecord;
     type Out = UserOut;
     type Read = UsersRead;
@@ -186,7 +187,7 @@ impl Resource for Users {
     }
 }
 
-impl Listed for Users {
+impl Paged for UserResource {
     type Filters = UserParams;
     type Key = UserKey;
 
@@ -205,7 +206,7 @@ impl Listed for Users {
     }
 }
 
-impl Found for Users {
+impl Found for UserResource {
     type Path = ById;
 
     async fn find(accounts: &Accounts, path: &ById) -> Result<Option<UserRecord>, Error> {
@@ -213,7 +214,7 @@ impl Found for Users {
     }
 }
 
-impl Patched for Users {
+impl Patched for UserResource {
     type Patch = UserPatch;
     type Write = UsersWrite;
 
@@ -238,7 +239,7 @@ async fn edited(
     when: Precondition,
     edit: UserEdit,
 ) -> Result<UserRecord, Error> {
-    let is_meant = move |user: &UserRecord| when.admits(Some(&Users::version(user)));
+    let is_meant = move |user: &UserRecord| when.admits(Some(&UserResource::version(user)));
     Ok(ctx.accounts().admin.edit_user(actor, UserId(path.id), edit, is_meant, ctx.client()).await?)
 }
 
@@ -253,7 +254,7 @@ pub async fn end_sessions(
 }
 
 /// The role of a user, which has a scope of its own.
-pub struct Roles;
+pub struct RoleResource;
 
 /// A role.
 #[derive(Deserialize, ToSchema)]
@@ -262,25 +263,25 @@ pub struct RoleIn {
     role: RoleName,
 }
 
-impl Resource for Roles {
+impl Resource for RoleResource {
     type Model = UserRecord;
     type Out = UserOut;
     type Read = UsersRead;
 
     fn version(user: &UserRecord) -> Value {
-        Users::version(user)
+        UserResource::version(user)
     }
 }
 
-impl Found for Roles {
+impl Found for RoleResource {
     type Path = ById;
 
     async fn find(accounts: &Accounts, path: &ById) -> Result<Option<UserRecord>, Error> {
-        Users::find(accounts, path).await
+        UserResource::find(accounts, path).await
     }
 }
 
-impl Replaced for Roles {
+impl Replaced for RoleResource {
     type In = RoleIn;
     type Write = RolesWrite;
 

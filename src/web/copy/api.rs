@@ -30,19 +30,20 @@ pub const FOREIGN_CURSOR: Phrase = Phrase::new(
     "This cursor belongs to another query. Start without a cursor, or repeat the query that it came from.",
 );
 
-pub const OTHERS_ONLY: Phrase = Phrase::new(
-    "others-only",
-    "Add “others=true” to end every session except the one that made the token.",
-);
+pub const OTHERS_ONLY: Phrase =
+    Phrase::new("others-only", "Add “others=true” to end every session except the one that made the token.");
 
-pub const UNKNOWN_USER: Phrase = Phrase::new("unknown-user", "There is no active user with this email address.");
+pub const UNKNOWN_USER: Phrase =
+    Phrase::new("unknown-user", "There is no active user with this email address.");
 
 pub const UNKNOWN_METHOD: Phrase = Phrase::new("invalid-login", "This is not a way to log in.");
 
 pub fn insufficient_scope(needed: &str) -> Phrase {
     Phrase::with(
         "insufficient_scope",
-        format!("The token needs the scope {needed}, and its user the role for it. Use a token that has them."),
+        format!(
+            "The token needs the scope {needed}, and its user the role for it. Use a token that has them."
+        ),
     )
 }
 
@@ -60,7 +61,10 @@ pub fn unexpected_parameter(reason: &str) -> Phrase {
 pub fn standard(status: u16, reads: bool) -> Phrase {
     let (code, text) = match status {
         404 => ("not-found", "Nothing is at this address. Check the path and the ids in it."),
-        405 => ("wrong-method", "This address does not have this method. The header Allow names those that it has."),
+        405 => (
+            "wrong-method",
+            "This address does not have this method. The header Allow names those that it has.",
+        ),
         408 => ("too-slow", "The body did not arrive within ten seconds."),
         413 => ("too-large", "The body is larger than 64 KiB."),
         415 => ("wrong-media-type", "Send the body as application/json, not compressed."),

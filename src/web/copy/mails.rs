@@ -302,7 +302,10 @@ fn token_created(
     let (maker, advice, button, link) = match not_me {
         Some(not_me) => (
             format!("was created {happened}"),
-            format!("If this was you, ignore this email. If not, secure your account: we'll end every session, revoke every token, undo what was added to your account since that session began, and send you a link to set a new password. The link works for {}.", in_words(not_me.valid_for)),
+            format!(
+                "If this was you, ignore this email. If not, secure your account: we'll end every session, revoke every token, undo what was added to your account since that session began, and send you a link to set a new password. The link works for {}.",
+                in_words(not_me.valid_for)
+            ),
             "Secure my account",
             not_me.url.clone(),
         ),
@@ -315,7 +318,10 @@ fn token_created(
     };
     NoticeText {
         subject: "An access token was created".into(),
-        what: format!("An access token for your Latchkey account {maker}. {opens}, until {}.", moment(expires_at)),
+        what: format!(
+            "An access token for your Latchkey account {maker}. {opens}, until {}.",
+            moment(expires_at)
+        ),
         advice,
         button,
         link,

@@ -162,7 +162,7 @@ impl ResponseError for Error {
         if let Self::Problem(problem) = self
             && let Some(challenge) = &problem.challenge
         {
-            response.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
+            response.insert_header((header::WWW_AUTHENTICATE, &**challenge));
         }
         if let Some(seconds) = self.retry_after() {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));

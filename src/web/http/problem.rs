@@ -17,7 +17,7 @@ pub struct Problem {
     /// The scope that the token lacks.
     pub scope: Option<&'static str>,
     /// The value of `WWW-Authenticate`.
-    pub challenge: Option<String>,
+    pub challenge: Option<Box<str>>,
     /// Seconds.
     pub retry_after: Option<u64>,
 }

@@ -146,8 +146,10 @@ fn log_error(error: &actix_web::Error) {
 fn access_log(method: &Method, route: &str, status: StatusCode, begun: Instant, state: &RequestState) {
     let live = state.session();
     // As strings, which are written unchanged; `Display` values go through a formatter.
-    let [mut session, mut principal] = [Uuid::encode_buffer(); 2];
+    let [mut session, mut token, mut principal] = [Uuid::encode_buffer(); 3];
     let session = live.as_ref().map(|live| &*live.record.handle.0.hyphenated().encode_lower(&mut session));
+    let presented = state.token();
+    let token = presented.as_ref().map(|live| &*live.id.0.hyphenated().encode_lower(&mut token));
     let user = state.user_id();
     let principal = user.as_ref().map(|user| &*user.0.hyphenated().encode_lower(&mut principal));
     let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -157,6 +159,7 @@ fn access_log(method: &Method, route: &str, status: StatusCode, begun: Instant, 
         status = status.as_u16(),
         took_us,
         session,
+        token,
         principal,
         "served"
     );

@@ -1,10 +1,15 @@
 //! The path parameters of the API, described.
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::operation::Operation;
-use super::resource::PathNames;
 use crate::web::http::path::{ByHandle, ById, ByMember, ByName, BySlug};
+
+/// Path parameters.
+pub trait PathNames: DeserializeOwned + 'static {
+    fn describe(operation: &mut Operation);
+}
 
 fn uuid() -> Value {
     json!({ "type": "string", "format": "uuid" })
