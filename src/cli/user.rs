@@ -203,6 +203,7 @@ fn failed(failed: Failed<AdminRefusal>) -> Failure {
         }
         Failed::Refused(AdminRefusal::NoMail) => "mail is off".into(),
         Failed::Refused(AdminRefusal::AddressTaken) => "a user with this address already exists".into(),
+        Failed::Refused(AdminRefusal::Changed) => "the user has just changed: try again".into(),
         Failed::Fault(fault) => fault.into(),
     }
 }

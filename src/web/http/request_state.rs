@@ -10,7 +10,7 @@ use latchkey_sessions::Handle;
 
 use super::cookies::OutgoingCookies;
 use super::refusal::RefusalReason;
-use crate::identity::{LiveUser, UserId, UserSession};
+use crate::identity::{LiveUser, UserId, UserSession as _};
 use crate::tokens::LiveToken;
 use crate::web::copy::flash::Flash;
 
@@ -114,7 +114,7 @@ impl RequestState {
 
     /// The user of the session or of the token.
     pub fn user_id(&self) -> Option<UserId> {
-        let of_session = self.session.borrow().as_ref().map(UserSession::user_id);
+        let of_session = self.session.borrow().as_ref().map(|live| live.user_id());
         of_session.or_else(|| self.token.borrow().as_ref().map(|token| token.user_id))
     }
 

@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use time::OffsetDateTime;
 
 use crate::apps::{AccessRequest, Answer, App, Caller, decide};
-use crate::identity::LiveUser;
+use crate::identity::{LiveUser, UserSession as _};
 use crate::web::http::error::Error;
 use crate::web::http::{client_address, flash};
 use crate::web::pages::context::RequestContext;

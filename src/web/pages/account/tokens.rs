@@ -131,7 +131,8 @@ impl NewTokenForm {
         let app = Some(self.opens.as_str()).filter(|opens| !opens.is_empty() && *opens != API);
         let app = app.map(|slug| format!("app:{slug}"));
         let checked = ApiScope::ALL.into_iter().filter(|scope| self.is_checked(*scope));
-        RequestedScopes::parse(checked.map(ApiScope::as_str).chain(app.as_deref()))
+        let texts: Vec<String> = checked.map(|scope| scope.as_str().to_owned()).chain(app).collect();
+        RequestedScopes::parse(texts.iter().map(String::as_str))
     }
 
     fn lifetime(&self) -> Option<Span> {
