@@ -8,9 +8,9 @@ use crate::apps::path::AmbiguousPath;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     Pass {
-        /// Whether the app learns who the user is. False for visitors and preflights.
+        /// Whether the app receives the user's identity. False for visitors and preflights.
         identity: bool,
-        /// Whether visitors may pass as well.
+        /// Whether visitors get in as well.
         open: bool,
     },
     /// The request has no live session, and a log-in could help.
@@ -20,7 +20,7 @@ pub enum Answer {
     Confirm {
         within: Duration,
     },
-    /// The session was opened without the factor that the rule asks for.
+    /// The session was opened without the factor that the rule requires.
     SecondFactor {
         /// Whether only a passkey is enough.
         passkey: bool,

@@ -48,7 +48,7 @@ pub struct AppLimits {
     pub connect: Duration,
     /// Time until the upstream has sent the head of its response.
     pub head: Duration,
-    /// Time without a byte of the body, either way.
+    /// Time without a byte of the body, in either direction.
     pub idle: Duration,
     /// Requests that may run at once.
     pub max_in_flight: u32,

@@ -1,8 +1,10 @@
-//! An app as it is written in a file. Events use the same format to record what changed.
+//! An app as it is written in a file. Events use the same format to record a change.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::apps::app::{App, AppLimits};
 use crate::apps::app_refusal::AppRefusal;
@@ -20,7 +22,7 @@ use crate::db::Failed;
 use crate::identity::UserId;
 
 /// An app in a file. Fields that are left out have their defaults.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppFileEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,13 +63,13 @@ pub struct AppFileEntry {
     close_code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<HeadersEntry>,
-    /// Left out: the rules of a new app. An empty list lets no one in.
+    /// If left out, the rules of a new app. An empty list lets no one in.
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<Vec<RuleEntry>>,
 }
 
 /// The names of the identity headers that differ from the default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct HeadersEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +82,7 @@ struct HeadersEntry {
     groups: Option<String>,
 }
 
-/// The choice that a text names; the default if it is left out.
+/// The choice that a text names; the default if there is no text.
 macro_rules! choice {
     ($kind:ident, $text:expr, $field:literal) => {
         match &$text {
@@ -95,7 +97,7 @@ macro_rules! choice {
 }
 
 impl AppFileEntry {
-    /// The app that is written here, with a new id.
+    /// The app that this entry describes, with a new id.
     ///
     /// * `local`: the origin and the rules for an app that names none.
     /// * `user`: finds the id of a user who is written as an email address or an id.
@@ -184,6 +186,11 @@ impl AppFileEntry {
             headers: HeadersEntry::of(&app.header_names),
             rules: Some(app.rules.iter().map(|rule| RuleEntry::of(rule, user)).collect()),
         }
+    }
+
+    /// What a program can change about `app`. Users are ids, so that a change of their address is none of the app.
+    pub fn version(app: &App) -> Value {
+        serde_json::to_value(Self::of(app, &|user| user.to_string())).unwrap_or_default()
     }
 
     /// The groups that the rules name.

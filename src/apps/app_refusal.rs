@@ -70,10 +70,10 @@ pub enum AppRefusal {
     },
 }
 
-/// What is wrong with one rule.
+/// The error in one rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleRefusal {
-    /// It does not say who is let in.
+    /// The rule does not say who gets in.
     NoAccess,
     /// A list is empty.
     EmptyList,
@@ -81,7 +81,7 @@ pub enum RuleRefusal {
     TwoAnswers,
     /// An open rule cannot ask for a factor or a fresh proof: visitors have neither.
     OpenWithProof,
-    /// It does not say which paths it is for.
+    /// The rule does not say which paths it is for.
     NoPath,
     SeveralPaths,
     Path(InvalidRulePath),

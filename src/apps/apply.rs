@@ -1,7 +1,6 @@
 //! Applies a file of apps in one transaction and with one event.
 
 use diesel::pg::PgConnection;
-use uuid::Uuid;
 
 use crate::apps::app::App;
 use crate::apps::app_refusal::{AppRefusal, FileRefusal};
@@ -13,9 +12,10 @@ use crate::apps::ids::Slug;
 use crate::apps::queries;
 use crate::apps::service::Apps;
 use crate::apps::stored::StoredApps;
+use crate::apps::user_lookup::find_listed;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::db::{Failed, Fault, Refusable as _, refuse};
-use crate::identity::{Client, Email, GroupName, UserId};
+use crate::identity::{Client, GroupName};
 use latchkey_sessions::{PendingInvalidation, SessionTx};
 
 /// How a file is applied.
@@ -27,10 +27,10 @@ pub struct ApplyOptions {
     pub prune: bool,
 }
 
-/// What a file changes.
+/// The changes that a file makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// The groups that rules name and that did not exist. They are added without members.
+    /// The groups that rules name and that do not exist yet. They are added without members.
     pub groups: Vec<GroupName>,
     pub apps: Vec<AppDifference>,
 }
@@ -41,7 +41,7 @@ impl Applied {
     }
 }
 
-/// What to write.
+/// The changes to write.
 struct Plan {
     applied: Applied,
     /// The state before and after of each app that changes.
@@ -91,7 +91,7 @@ impl Apps {
         Ok(applied)
     }
 
-    /// Compares the file with what is stored, and refuses it as a whole if one app cannot be stored.
+    /// Compares the file with the stored apps, and refuses it as a whole if one app cannot be stored.
     fn plan(
         &self,
         conn: &mut PgConnection,
@@ -109,7 +109,7 @@ impl Apps {
             let parsed = Slug::parse(slug).map_err(|_| Failed::Refused(AppRefusal::InvalidSlug.of(slug)))?;
             let local = (self.default_origin(&parsed), self.default_rules());
             let app = entry
-                .app(parsed, AppSource::File, &local, &mut |text| user(conn, text))
+                .app(parsed, AppSource::File, &local, &mut |text| find_listed(conn, text))
                 .map_refusal(|why| why.of(slug))?;
             let before = stored.iter().find(|before| before.slug == app.slug);
             wanted.push(App { id: before.map_or(app.id, |before| before.id), ..app });
@@ -136,7 +136,7 @@ impl Apps {
     /// The groups that the file names and that do not exist.
     fn missing_groups(&self, conn: &mut PgConnection, file: &AppsFile) -> Result<Vec<GroupName>, Fault> {
         let named = file.apps.values().flat_map(|entry| entry.groups());
-        // Names that are not valid are refused with their rule.
+        // An invalid name is refused later, with its rule.
         let mut names: Vec<GroupName> = named.filter_map(|name| GroupName::parse(name).ok()).collect();
         names.sort_unstable();
         names.dedup();
@@ -146,16 +146,6 @@ impl Apps {
     }
 }
 
-/// The id of a user who is written as an email address or an id.
-fn user(conn: &mut PgConnection, text: &str) -> Result<Option<UserId>, Failed<AppRefusal>> {
-    // An export writes a deleted user as an id.
-    if let Ok(id) = text.parse::<Uuid>() {
-        return Ok(Some(UserId(id)));
-    }
-    let Ok(email) = Email::parse(text) else { return Ok(None) };
-    Ok(crate::identity::queries::user_id(conn, email.key())?)
-}
-
 fn write(
     conn: &mut PgConnection,
     applied: &Applied,
@@ -163,7 +153,7 @@ fn write(
     client: &Client,
 ) -> Result<(), Fault> {
     queries::insert_groups(conn, &applied.groups)?;
-    // First what frees origins, because the file may move an origin to another app.
+    // Changes that free an origin come first, because the file may move an origin to another app.
     for step in steps {
         match step {
             (Some(before), None) => queries::delete_app(conn, before.id)?,

@@ -29,7 +29,7 @@ pub struct Caller<'a> {
     pub method: Option<LoginMethod>,
     /// When the user last proved their identity, according to the app key. A token never does.
     pub proved_at: Moment,
-    /// What the user could log in with.
+    /// The factors with which the user could log in.
     pub enrolled: EnrolledFactors,
 }
 

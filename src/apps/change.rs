@@ -1,4 +1,4 @@
-//! Adds, changes and removes an app. Each returns when no instance decides by the old state any more.
+//! Adds, changes and removes an app. Each operation returns when no instance decides by the old state any more.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::apps::ids::AppId;
 use crate::apps::queries;
 use crate::apps::rule::{Access, Rule};
 use crate::apps::service::Apps;
-use crate::apps::stored::UnreadableApp;
+use crate::apps::stored::{StoredApps, UnreadableApp};
 use crate::audit::{AppChange, AuditAction, EventDetail, NewEvent};
 use crate::config::UpstreamsFrom;
 use crate::db::{Failed, Fault, refuse};
@@ -33,16 +33,28 @@ impl Apps {
             .write_or_refuse(move |tx| {
                 queries::lock_apps(tx)?;
                 let stored = queries::stored_apps(tx)?;
-                if app.upstream.is_some() && !apps.may_set_upstreams(actor) {
-                    return refuse(AppRefusal::UpstreamNotAllowed);
-                }
-                let others = OtherApps { apps: stored.apps.iter().collect(), unreadable: &stored.unreadable };
-                apps.check(tx, &app, &others, None, &[])?;
-                queries::insert_app(tx, &app)?;
-                tx.invalidates();
-                Ok(record(tx, AuditAction::AppAdded, None, Some(&app), actor, &client)?)
+                apps.add_in(tx, &stored, &app, actor, &client)
             })
             .await
+    }
+
+    /// Adds an app beside those that are `stored` and locked.
+    pub(super) fn add_in(
+        &self,
+        tx: &mut SessionTx<'_>,
+        stored: &StoredApps,
+        app: &App,
+        actor: Option<UserId>,
+        client: &Client,
+    ) -> Result<(), Failed<AppRefusal>> {
+        if app.upstream.is_some() && !self.may_set_upstreams(actor) {
+            return refuse(AppRefusal::UpstreamNotAllowed);
+        }
+        let others = OtherApps { apps: stored.apps.iter().collect(), unreadable: &stored.unreadable };
+        self.check(tx, app, &others, None, &[])?;
+        queries::insert_app(tx, app)?;
+        tx.invalidates();
+        Ok(record(tx, AuditAction::AppAdded, None, Some(app), actor, client)?)
     }
 
     /// Changes an app from the state `before`, which the caller has seen, to `after`: settings, origins and rules.
@@ -58,38 +70,66 @@ impl Apps {
         self.sessions
             .write_or_refuse(move |tx| {
                 queries::lock_apps(tx)?;
-                let mut all = queries::stored_apps(tx)?;
-                let Some(at) = all.apps.iter().position(|app| app.id == before.id) else {
+                let stored = queries::stored_apps(tx)?;
+                let Some(found) = stored.apps.iter().find(|app| app.id == before.id) else {
                     return refuse(AppRefusal::NoSuchApp);
                 };
-                let stored = all.apps.swap_remove(at);
-                if stored.source == AppSource::File && actor.is_some() {
+                // Even if its state has changed as well: that is what to do something about.
+                if found.source == AppSource::File && actor.is_some() {
                     return refuse(AppRefusal::FromFile);
                 }
-                if stored != before {
+                if *found != before {
                     return refuse(AppRefusal::Changed);
                 }
-                if after.upstream != before.upstream && !apps.may_set_upstreams(actor) {
-                    return refuse(AppRefusal::UpstreamNotAllowed);
-                }
-                if after == before {
-                    return Ok(());
-                }
-                let others = OtherApps { apps: all.apps.iter().collect(), unreadable: &all.unreadable };
-                apps.check(tx, &after, &others, Some(&before), &[])?;
-                queries::delete_lost_origins(tx, &before, &after)?;
-                queries::update_app(tx, &before, &after)?;
-                apps.end_keys(tx, &before, Some(&after))?;
-                tx.invalidates();
-                Ok(record(tx, AuditAction::AppChanged, Some(&before), Some(&after), actor, &client)?)
+                apps.change_in(tx, &stored, &before, &after, actor, &client)
             })
             .await
+    }
+
+    /// Changes an app that is `stored` and locked.
+    pub(super) fn change_in(
+        &self,
+        tx: &mut SessionTx<'_>,
+        stored: &StoredApps,
+        before: &App,
+        after: &App,
+        actor: Option<UserId>,
+        client: &Client,
+    ) -> Result<(), Failed<AppRefusal>> {
+        if before.source == AppSource::File && actor.is_some() {
+            return refuse(AppRefusal::FromFile);
+        }
+        if after.upstream != before.upstream && !self.may_set_upstreams(actor) {
+            return refuse(AppRefusal::UpstreamNotAllowed);
+        }
+        if after == before {
+            return Ok(());
+        }
+        let others = stored.apps.iter().filter(|app| app.id != before.id);
+        let others = OtherApps { apps: others.collect(), unreadable: &stored.unreadable };
+        self.check(tx, after, &others, Some(before), &[])?;
+        queries::delete_lost_origins(tx, before, after)?;
+        queries::update_app(tx, before, after)?;
+        self.end_keys(tx, before, Some(after))?;
+        tx.invalidates();
+        Ok(record(tx, AuditAction::AppChanged, Some(before), Some(after), actor, client)?)
     }
 
     pub async fn remove(
         &self,
         actor: Option<UserId>,
         id: AppId,
+        client: Client,
+    ) -> Result<(), Failed<AppRefusal>> {
+        self.remove_if(actor, id, |_| true, client).await
+    }
+
+    /// The same, if the app is in the state that the caller means.
+    pub async fn remove_if(
+        &self,
+        actor: Option<UserId>,
+        id: AppId,
+        when: impl FnOnce(&App) -> bool + Send + 'static,
         client: Client,
     ) -> Result<(), Failed<AppRefusal>> {
         let apps = self.clone();
@@ -106,6 +146,9 @@ impl Apps {
                 if app.source == AppSource::File && actor.is_some() {
                     return refuse(AppRefusal::FromFile);
                 }
+                if !when(app) {
+                    return refuse(AppRefusal::Changed);
+                }
                 queries::delete_app(tx, id)?;
                 apps.end_keys(tx, app, None)?;
                 tx.invalidates();
@@ -114,7 +157,7 @@ impl Apps {
             .await
     }
 
-    /// Only for the operator: whether the app comes from a file may be what cannot be read.
+    /// Only for the operator: the value that cannot be read may be the one that says whether the app comes from a file.
     fn remove_unreadable(
         &self,
         tx: &mut SessionTx<'_>,
@@ -194,7 +237,7 @@ impl Apps {
     }
 }
 
-/// The apps beside which an app is stored.
+/// All apps except the one that is stored.
 pub(super) struct OtherApps<'a> {
     pub apps: Vec<&'a App>,
     pub unreadable: &'a [UnreadableApp],

@@ -1,4 +1,4 @@
-//! Checks an app before it is stored, beyond what its types guarantee.
+//! Checks an app before it is stored, beyond the guarantees of its types.
 
 use crate::apps::app::App;
 use crate::apps::app_refusal::{AppRefusal, RuleRefusal};
@@ -70,7 +70,7 @@ fn check_upstream(app: &App, portal: &Portal, others: &[&App]) -> Result<(), App
         .upstream
         .as_ref()
         .is_some_and(|upstream| portal.is_reached_by(upstream, others.iter().copied().chain([app])));
-    // A new origin may be where the upstream of another app leads.
+    // The upstream of another app may lead to a new origin.
     let is_reached = others.iter().filter_map(|other| other.upstream.as_ref()).any(|upstream| {
         portal.is_reached_by(upstream, [app]) && !portal.is_reached_by(upstream, others.iter().copied())
     });

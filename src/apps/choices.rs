@@ -32,7 +32,7 @@ choices! {
         ForwardAuth = "forward-auth",
     }
 
-    /// What the identity header `user` contains.
+    /// The content of the identity header `user`.
     #[derive(Default)]
     RemoteUser {
         #[default]
@@ -53,7 +53,7 @@ choices! {
     /// The `Host` header that the upstream receives.
     #[derive(Default)]
     UpstreamHost {
-        /// That of the request.
+        /// The host of the request.
         #[default]
         Kept = "kept",
         Upstream = "upstream",
@@ -64,7 +64,7 @@ choices! {
     AppSource {
         #[default]
         Pages = "pages",
-        /// A file; the pages only show it.
+        /// In a file; pages only show the app.
         File = "file",
     }
 

@@ -61,8 +61,8 @@ fn across_sites(app: &App, request: &AccessRequest<'_>) -> Option<Answer> {
         None => !matches!(request.fetch_site, Some("cross-site" | "same-site")),
     };
     match request.kind {
-        // A preflight carries no cookie, so no rule can judge it. Browsers send none for the app's own origin: a client
-        // that does so wants to get past the rules.
+        // A preflight carries no cookie, so no rule can decide about it. Browsers send none for the app's own origin: a
+        // client that does so is trying to bypass the rules.
         RequestKind::Preflight => Some(match request.origin {
             Some(origin) if app.also_from.iter().any(|other| other.is(origin)) => {
                 Answer::Pass { identity: false, open: false }
@@ -96,7 +96,7 @@ fn by_rules(
 /// Whether a rule matches a request.
 enum Applies {
     Yes,
-    /// It depends on an IP address that is not known.
+    /// The rule depends on an IP address that is not known.
     Unless(UnknownAddress),
 }
 

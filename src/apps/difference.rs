@@ -23,7 +23,8 @@ pub enum DifferenceKind {
     Removed,
 }
 
-/// The difference between two states; `None`: the app did or does not exist. `None` if there is none.
+/// The difference between two states, of which `None` means that the app does not exist. Returns `None` if they are
+/// equal.
 pub(super) fn difference(before: Option<&App>, after: Option<&App>) -> Option<AppDifference> {
     let (kind, slug) = match (before, after) {
         (None, Some(after)) => (DifferenceKind::Added, &after.slug),
@@ -43,8 +44,8 @@ pub(super) fn difference(before: Option<&App>, after: Option<&App>) -> Option<Ap
     (kind != DifferenceKind::Changed || !change.changes.is_empty()).then_some(AppDifference { kind, change })
 }
 
-/// The fields of an app that differ from their defaults, in the format of a file. Users are ids, which reveal nothing
-/// about a user who is deleted later.
+/// The fields of an app that differ from their defaults, in the format of a file. Users are written as ids, which
+/// reveal nothing about a user who is deleted later.
 fn fields(app: &App) -> Map<String, Value> {
     let entry = AppFileEntry::of(app, &|user| user.to_string());
     let mut fields = match serde_json::to_value(entry) {

@@ -4,16 +4,16 @@ use crate::apps::app::App;
 use crate::apps::handoff_codes::record_left;
 use crate::apps::service::Apps;
 use crate::db::Fault;
-use crate::identity::{Client, LiveUser, UserSession as _};
+use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use latchkey_sessions::{Handle, ScopedKeyRecord};
 
 impl Apps {
-    /// The keys of the user's live sessions, last used first.
+    /// The keys of the user's live sessions, most recently used first.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn entered(&self, live: &LiveUser) -> Result<Vec<ScopedKeyRecord>, Fault> {
-        let (store, principal) = (self.sessions.clone(), live.record.principal);
+    pub async fn entered(&self, user: UserId) -> Result<Vec<ScopedKeyRecord>, Fault> {
+        let (store, principal) = (self.sessions.clone(), user.principal());
         self.db.read(move |conn| store.scoped_keys(conn, principal)).await
     }
 

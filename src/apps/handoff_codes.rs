@@ -15,7 +15,7 @@ use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use crate::secret;
 
-/// What a browser presents on the origin of an app.
+/// The values that a browser presents on the origin of an app.
 pub struct PresentedCode {
     pub code: String,
     pub app: AppId,
@@ -74,7 +74,7 @@ impl Apps {
         self.sessions
             .write_or_refuse(move |tx| {
                 let code_hash = secret::sha256(attempt.code.as_bytes());
-                // The app first: a change of it locks its row before the entries that it deletes.
+                // Lock the app first: a change of the app locks its row before the entries that it deletes.
                 let is_enabled = queries::handoffs::lock_enabled(tx, attempt.app.0)?;
                 let taken = queries::handoffs::take(tx, &code_hash)?;
                 let Some(entry) = taken.filter(|entry| is_enabled && entry.is_for(&attempt)) else {

@@ -1,4 +1,4 @@
-//! An entry before it is stored, and as it is taken out.
+//! An entry before it is stored, and as it is read and deleted.
 
 use diesel::prelude::Queryable;
 use latchkey_sessions::Handle;

@@ -7,7 +7,8 @@ use smol_str::SmolStr;
 /// The longest name. Servers limit the bytes of all headers.
 const LONGEST: usize = 64;
 
-/// A header that Latchkey alone sets. Many servers treat `_`, `.` and `-` as the same character, so only `-` is allowed.
+/// A header that Latchkey alone sets. Many servers treat `_`, `.` and `-` as the same character, so only `-` is
+/// allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityHeaderName(SmolStr);
 
@@ -16,7 +17,7 @@ pub struct IdentityHeaderName(SmolStr);
 pub enum InvalidHeaderName {
     /// Not letters, digits and hyphens, or too long.
     Malformed,
-    /// Clients and proxies send a header of this name.
+    /// Clients or proxies send a header with this name.
     Standard,
 }
 
@@ -117,7 +118,7 @@ const STANDARD: &[&str] = &[
     "x-rewrite-url",
 ];
 
-/// Beginnings of such names.
+/// The first characters of further such names.
 const STANDARD_FAMILIES: &[&str] =
     &["accept-", "access-control-", "if-", "proxy-", "sec-", "x-accel-", "x-forwarded-", "x-http-method-"];
 

@@ -2,6 +2,7 @@
 
 use crate::apps::Slug;
 use crate::apps::app::App;
+use crate::apps::app_file_entry::AppFileEntry;
 use crate::apps::app_refusal::AppWarning;
 use crate::apps::change::listed_users;
 use crate::apps::file::AppsFile;
@@ -20,7 +21,7 @@ impl Apps {
         Ok(self.stored().await?.apps)
     }
 
-    /// The same, with those that this version cannot read.
+    /// The same, with the apps that this version cannot read.
     pub async fn stored(&self) -> Result<StoredApps, Fault> {
         self.db.read(queries::stored_apps).await
     }
@@ -39,14 +40,25 @@ impl Apps {
         self.export_of(vec![app.clone()]).await
     }
 
+    /// Each app in the format of a file. Users are written as email addresses.
+    pub async fn entries(&self, apps: &[App]) -> Result<Vec<AppFileEntry>, Fault> {
+        let written = self.written_users(apps).await?;
+        Ok(apps.iter().map(|app| AppFileEntry::of(app, &written)).collect())
+    }
+
     async fn export_of(&self, apps: Vec<App>) -> Result<AppsFile, Fault> {
+        let written = self.written_users(&apps).await?;
+        Ok(AppsFile::of(&apps, &written))
+    }
+
+    /// How to write the users in the rules of `apps`.
+    async fn written_users(&self, apps: &[App]) -> Result<impl Fn(UserId) -> String + use<>, Fault> {
         let users: Vec<UserId> = apps.iter().flat_map(|app| listed_users(&app.rules)).collect();
         let addresses = self.db.read(move |conn| queries::addresses(conn, &users)).await?;
-        let written = |user: UserId| {
+        Ok(move |user: UserId| {
             let address = addresses.iter().find(|(id, _)| *id == user);
             address.map_or_else(|| user.to_string(), |(_, address)| address.clone())
-        };
-        Ok(AppsFile::of(&apps, &written))
+        })
     }
 
     /// A user as sessions cache them, for a decision about a request that was not sent; `None` if there is no user with

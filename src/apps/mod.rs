@@ -1,4 +1,4 @@
-//! Apps behind Latchkey: which host belongs to which app, who may do what there, and the decision about each request.
+//! Apps behind Latchkey: which host belongs to which app, who may open what there, and the decision about each request.
 
 mod answer;
 mod app;
@@ -23,6 +23,7 @@ mod network;
 mod origin;
 mod ours;
 mod path;
+mod put;
 mod queries;
 mod recent_refusals;
 mod refusals;

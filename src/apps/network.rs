@@ -11,8 +11,8 @@ pub struct Network {
     prefix: u8,
 }
 
-/// The text is neither an IP address nor a network, bits after its prefix are not zero, or it is an IPv4 network that is
-/// written in IPv6.
+/// The text is neither an IP address nor a network, bits after its prefix are not zero, or it is an IPv4 network that
+/// is written in IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidNetwork;
 

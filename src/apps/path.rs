@@ -135,7 +135,7 @@ pub enum InvalidRulePath {
 /// The longest path of a rule, in bytes.
 const LONGEST: usize = 1024;
 
-/// What a path escapes: everything but RFC 3986's pchar and the slash.
+/// The bytes that a path must escape: all but RFC 3986's pchar and the slash.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'-')
@@ -173,8 +173,8 @@ impl RulePath {
         Ok(Self { folded: folded(&decoded).into(), decoded: decoded.as_ref().into() })
     }
 
-    /// Whether `path` is this path, with or without a slash at the end: most apps answer both alike, so a slash must not
-    /// lead past the rule. `path` is decoded, and folded if `ignore_case`.
+    /// Whether `path` is this path, with or without a slash at the end: most apps answer both alike, so a slash must
+    /// not lead past the rule. `path` is decoded, and folded if `ignore_case`.
     pub(super) fn is(&self, path: &[u8], ignore_case: bool) -> bool {
         self.rest_of(path, ignore_case).is_some_and(|rest| matches!(rest, b"" | b"/"))
     }
@@ -184,7 +184,7 @@ impl RulePath {
         self.rest_of(path, ignore_case).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 
-    /// What follows this path, without its own slash at the end, in `path`.
+    /// The part of `path` after this path, whose own slash at the end does not count.
     fn rest_of<'p>(&self, path: &'p [u8], ignore_case: bool) -> Option<&'p [u8]> {
         let own: &[u8] = if ignore_case { &self.folded } else { &self.decoded };
         path.strip_prefix(own.strip_suffix(b"/").unwrap_or(own))

@@ -1,4 +1,5 @@
-//! Which refusals were recorded within the last hour. Bounded in memory and in what waits to be written.
+//! Which refusals were recorded within the last hour. Bounded in memory and in the number of events that wait to be
+//! written.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +9,7 @@ use crate::apps::ids::AppId;
 use crate::db::time::Moment;
 use crate::identity::UserId;
 
-/// A user who reloads a refused page is recorded once in this time.
+/// A user who reloads a refused page is recorded only once within this time.
 const EVERY: Duration = Duration::from_secs(3600);
 
 /// How many users and apps are remembered. When that many were refused within an hour, further ones are not recorded.

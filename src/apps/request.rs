@@ -1,4 +1,4 @@
-//! What a decision needs to know about a request.
+//! The facts about a request that a decision needs.
 
 use std::net::IpAddr;
 
@@ -32,7 +32,7 @@ pub enum RequestKind {
     Websocket,
     /// A browser asks whether another site may send a request.
     Preflight,
-    /// Everything else: scripts, images, downloads, programs.
+    /// Any other request: scripts, images, downloads, programs.
     Script,
 }
 
@@ -52,8 +52,8 @@ pub struct RequestHeaders<'a> {
 }
 
 impl<'a> RequestHeaders<'a> {
-    /// * `header`: the value of the header with this name in lower case. A value that is not text must be returned as an
-    ///   empty text, not as a header that is missing.
+    /// * `header`: returns the value of the header with this name in lower case. A value that is not text must be
+    ///   returned as an empty text, not as a missing header.
     pub fn read(header: impl Fn(&str) -> Option<&'a str>) -> Self {
         Self {
             origin: header("origin"),
@@ -73,7 +73,7 @@ impl<'a> RequestHeaders<'a> {
         self.fetch_site.is_some() || self.fetch_mode.is_some() || self.fetch_dest.is_some()
     }
 
-    /// Whether an old browser or a program asks for a page.
+    /// Whether an old browser or a program requests a page.
     fn asks_for_html(&self) -> bool {
         let has_html =
             |accept: &str| accept.as_bytes().windows(9).any(|w| w.eq_ignore_ascii_case(b"text/html"));

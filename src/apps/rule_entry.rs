@@ -1,6 +1,7 @@
 //! A rule as it is written in a file.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::apps::app_refusal::{AppRefusal, RuleRefusal};
 use crate::apps::choices::RequiredFactor;
@@ -13,7 +14,7 @@ use crate::db::Failed;
 use crate::identity::{GroupName, Role, UserId};
 
 /// A rule in a file. It has exactly one of `all`, `exact` and `below`, and either `access` or lists.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuleEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +46,7 @@ pub struct RuleEntry {
 }
 
 impl RuleEntry {
-    /// The rule that is written here.
+    /// The rule that this entry describes.
     ///
     /// * `at`: its position, from 0.
     /// * `user`: finds the id of a user who is written as an email address or an id.

@@ -12,7 +12,8 @@ use crate::db::{Db, Fault};
 use crate::identity::User;
 use latchkey_sessions::Store;
 
-/// How old a snapshot may be that only routes requests: one reading a second, however many requests arrive.
+/// How old a snapshot may be that is used only to route requests: the apps are read at most once a second, regardless
+/// of how many requests arrive.
 const RECENT: Duration = Duration::from_secs(1);
 
 /// The apps behind Latchkey.
@@ -45,9 +46,8 @@ impl Apps {
         }
     }
 
-    /// Whether an app is known to be at this `Host`, without asking the database. Says who may answer a probe, not who gets
-    /// in.
-    /// `None`: this instance has not read the apps yet.
+    /// Whether an app is known to be at this `Host`, without asking the database. Says who may answer a probe, not who
+    /// gets in. `None`: this instance has not read the apps yet.
     pub fn is_known_host(&self, host: &str) -> Option<bool> {
         self.snapshots.latest().map(|snapshot| snapshot.owner_of(host).is_some())
     }

@@ -15,11 +15,11 @@ pub struct AppSnapshot {
     /// By slug.
     apps: Vec<Arc<App>>,
     by_host: HashMap<String, HostOwner>,
-    /// Whether not even an unreadable app is registered.
+    /// Whether no app is registered, not even an unreadable one.
     is_empty: bool,
 }
 
-/// What is registered at a host.
+/// The app at a host, readable or not.
 #[derive(Clone, Debug)]
 pub enum HostOwner {
     App {
@@ -71,8 +71,8 @@ impl AppSnapshot {
         }
     }
 
-    /// What is registered at a `Host` header, disabled or not. The port is ignored: browsers share cookies between all
-    /// ports of a host, so there is only one app for each host.
+    /// The app at the host of a `Host` header, disabled or not, readable or not. The port is ignored: browsers share
+    /// cookies between all ports of a host, so there is only one app for each host.
     pub fn owner_of(&self, host: &str) -> Option<&HostOwner> {
         let name = host_name(host);
         let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -103,7 +103,7 @@ impl AppSnapshot {
 }
 
 impl App {
-    /// The shortest time for which a rule accepts a proof of identity. A new proof for this app must be at least that
+    /// The shortest age limit that a rule sets for a proof of identity. A new proof for this app must be at least that
     /// recent.
     pub fn shortest_fresh(&self) -> Option<Duration> {
         self.rules.iter().filter_map(|rule| rule.fresh).min()

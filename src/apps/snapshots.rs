@@ -34,14 +34,14 @@ pub(super) struct Snapshots {
 #[derive(Default)]
 struct Cached {
     snapshot: Option<Arc<AppSnapshot>>,
-    /// The last one that was read, valid or not.
+    /// The last snapshot that was read, valid or not.
     latest: Option<Arc<AppSnapshot>>,
     /// How often the snapshot was invalidated.
     generation: u64,
 }
 
-/// The last reading of the database, whether or not it succeeded: while the database is away, requests must not wait for
-/// one attempt after the other.
+/// The last reading of the database, whether or not it succeeded: while the database is away, requests must not wait
+/// for one attempt after the other.
 struct Loaded {
     /// When it began.
     begun: Instant,
@@ -74,7 +74,7 @@ impl Snapshots {
         let snapshot = result?;
         let mut cached = self.write();
         cached.latest = Some(Arc::clone(&snapshot));
-        // What was read before a change was announced must not be kept.
+        // A snapshot that was read before a change was announced must not be kept.
         if cached.generation == generation {
             cached.snapshot = Some(Arc::clone(&snapshot));
         }

@@ -11,7 +11,7 @@ pub struct StoredApps {
 }
 
 /// An app with a value that this version does not know: a newer version stored it, or it was changed by hand. Its
-/// requests are refused, because to ignore the value could let in too many users. Other apps are served as usual.
+/// requests are refused, because ignoring the value could let in too many users. Other apps are served as usual.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadableApp {
     pub id: AppId,

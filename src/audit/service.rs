@@ -2,6 +2,7 @@
 
 use crate::audit::events::Event;
 use crate::audit::queries;
+use crate::audit::trail::{LinkedRecord, TrailFilter};
 use crate::db::{Db, Fault};
 use crate::identity::UserId;
 
@@ -31,5 +32,15 @@ impl Audit {
     pub async fn trail(&self, q: &str, limit: i64, offset: i64) -> Result<(Vec<Event>, i64), Fault> {
         let q = q.to_owned();
         self.db.read(move |conn| queries::events(conn, None, Some(&q), limit, offset)).await
+    }
+
+    /// The events after a link, oldest first. What is read after the last one of them later misses none.
+    pub async fn linked(
+        &self,
+        filter: TrailFilter,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<LinkedRecord>, Fault> {
+        self.db.read(move |conn| queries::linked_events(conn, &filter, after, limit)).await
     }
 }

@@ -41,8 +41,8 @@ pub fn database(settings: &Settings) -> Result<ReachableDatabase, Failure> {
     Ok(ReachableDatabase { direct: url.clone(), url, server: Some(server) })
 }
 
-/// Refuses a pooler in transaction mode that is not configured: behind it, a prepared statement could run as a statement
-/// that another client prepared under the same name.
+/// Refuses a pooler in transaction mode that is not configured: behind it, a prepared statement could run as a
+/// statement that another client prepared under the same name.
 pub fn no_unknown_pooler(settings: &Settings, url: &str) -> Result<(), Fault> {
     if settings.is_local() || settings.pool.pooler == Pooler::Transaction {
         return Ok(());

@@ -57,7 +57,7 @@ async fn execute(accounts: &Accounts, command: GroupCommand) -> Result<(), Failu
             let user = find_user(accounts, &email).await?;
             match groups.join(None, &name(&text)?, user, Client::operator()).await.map_err(failed)? {
                 true => print_line!("{email} is in {text}."),
-                false => print_line!("{email} was in {text} already."),
+                false => print_line!("{email} was already in {text}."),
             }
         }
         GroupCommand::Leave { name: text, email } => {

@@ -17,8 +17,8 @@ pub struct LocalInstance {
 }
 
 impl LocalInstance {
-    /// Writes the public address of this process into the data directory. `None` outside local mode, or if another process
-    /// (perhaps in another container) has announced the same port.
+    /// Writes the public address of this process into the data directory. `None` outside local mode, or if another
+    /// process (perhaps in another container) has announced the same port.
     pub fn announce(settings: &Settings) -> io::Result<Option<Self>> {
         if !settings.is_local() {
             return Ok(None);

@@ -45,7 +45,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the pages. Starts its own Postgres if no database is configured.
+    /// Serve the pages and the apps. Starts its own Postgres if no database is configured.
     Serve,
     /// Migrate the database to the schema of this version.
     Migrate,

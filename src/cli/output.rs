@@ -1,4 +1,4 @@
-//! What the commands print in the same way.
+//! Texts and formats that all commands share.
 
 use std::error::Error;
 

@@ -1,5 +1,5 @@
-//! `latchkey serve`: listens first, so that the platform sees a live process; then connects to the database; then starts
-//! the background tasks.
+//! `latchkey serve`: listens first, so that the platform sees a live process; then connects to the database; then
+//! starts the background tasks.
 
 use std::convert::Infallible;
 use std::io;
@@ -39,12 +39,12 @@ const RETRY: Duration = Duration::from_secs(2);
 /// How often expired rows are deleted, by one of the instances.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often an instance checks whether that is due: between 0.5 and 1.5 times this, so that instances that were started
-/// together spread out.
+/// How often an instance checks whether that is due: between 0.5 and 1.5 times this, so that instances that were
+/// started together spread out.
 const PURGE_CHECK_EVERY: Duration = Duration::from_secs(900);
 
-/// How often an instance looks for log-ins whose second step is overdue, with one query of an index. The notice may be a
-/// minute late.
+/// How often an instance looks for log-ins whose second step is overdue, with one query of an index. The notice may be
+/// a minute late.
 const UNFINISHED_LOGINS_EVERY: Duration = Duration::from_secs(60);
 
 /// How long an interrupted start-up may take to stop.
@@ -53,12 +53,12 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Bytes of unread responses that the kernel buffers per client. A client that sends many requests and reads nothing then
-/// causes few responses to be computed. The kernel doubles the number; a page fits.
+/// Bytes of unread responses that the kernel buffers per client. A client that sends many requests and reads nothing
+/// then causes few responses to be computed. The kernel doubles the number; a page fits.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// The kernel closes a connection whose response is not acknowledged for this long; actix would wait for ever. A phone in
-/// a tunnel reconnects sooner.
+/// The kernel closes a connection whose response is not acknowledged for this long; actix would wait for ever. A phone
+/// in a tunnel reconnects sooner.
 #[cfg(target_os = "linux")]
 const UNREAD_RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -163,9 +163,9 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         }
         stop_local_server(reached).await
     });
-    // Dropping the runtime would wait for its threads, and one that waits for a hanging database never ends. All responses
-    // have been sent by now. `System::current` is leaked as well: otherwise a worker thread that ends later could hold the
-    // last handle and wake the runtime while its thread-locals are destroyed, which makes tokio abort.
+    // Dropping the runtime would wait for its threads, and one that waits for a hanging database never ends. All
+    // responses have been sent by now. `System::current` is leaked as well: otherwise a worker thread that ends later
+    // could hold the last handle and wake the runtime while its thread-locals are destroyed, which makes tokio abort.
     mem::forget(System::current());
     mem::forget(system);
     ended
@@ -184,8 +184,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     Ok(socket.into())
 }
 
-/// Connects to and migrates the database, and retries until it succeeds; until then requests are answered with 503. Stops
-/// when the sender of `given_up` is dropped.
+/// Connects to and migrates the database, and retries until it succeeds; until then requests are answered with 503.
+/// Stops when the sender of `given_up` is dropped.
 fn prepare(
     settings: &Settings,
     db: &Db,
@@ -216,8 +216,8 @@ fn prepare(
     }
 }
 
-/// Applies the file of apps that `LATCHKEY_APPS` names. Until the returned invalidation is complete, other instances may
-/// decide by the old state.
+/// Applies the file of apps that `LATCHKEY_APPS` names. Until the returned invalidation is complete, other instances
+/// may decide by the old state.
 fn apply_apps(
     settings: &Settings,
     apps: &Apps,
@@ -238,8 +238,8 @@ fn apply_apps(
     }
 }
 
-/// Warns if others can read or change the connection to the database. It is not refused, because some platforms rely on a
-/// private network.
+/// Warns if others can read or change the connection to the database. It is not refused, because some platforms rely on
+/// a private network.
 fn warn_if_unsafe_transport(settings: &Settings) {
     let pool = settings.database.as_ref().map(|url| (url, "DATABASE_URL"));
     let direct = settings.database_direct.as_ref().map(|url| (url, "LATCHKEY__DATABASE__DIRECT_URL"));
@@ -289,7 +289,7 @@ async fn warn_if_apps_are_not_served(accounts: &Accounts, settings: &Settings) {
     match accounts.apps.snapshot().await {
         Ok(apps) if apps.is_empty() => {}
         Ok(_) => tracing::warn!(
-            advice = "set LATCHKEY__SESSIONS__CACHED above 0",
+            advice = "set LATCHKEY__SESSIONS__CACHE=on, and LATCHKEY__SESSIONS__CACHED above 0",
             "requests for apps are answered with 503: without a session cache there is no invalidation listener"
         ),
         Err(fault) => tracing::warn!(%fault, "cannot read which apps are registered"),

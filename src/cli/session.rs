@@ -58,7 +58,7 @@ async fn execute(accounts: &Accounts, command: SessionCommand) -> Result<(), Fai
             let handle: Handle =
                 handle.parse().map_err(|_| format!("{handle:?} is not the handle of a session"))?;
             if !accounts.admin.revoke_session(None, handle, Client::operator()).await? {
-                return Err("there is no such live session".into());
+                return Err("no live session has this handle".into());
             }
             print_line!("Session {handle} ended.");
             Ok(())

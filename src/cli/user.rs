@@ -202,7 +202,8 @@ fn failed(failed: Failed<AdminRefusal>) -> Failure {
             "this is the last administrator: promote another user first".into()
         }
         Failed::Refused(AdminRefusal::NoMail) => "mail is off".into(),
-        Failed::Refused(AdminRefusal::AddressTaken) => "a user with this address exists already".into(),
+        Failed::Refused(AdminRefusal::AddressTaken) => "a user with this address already exists".into(),
+        Failed::Refused(AdminRefusal::Changed) => "the user has just changed: try again".into(),
         Failed::Fault(fault) => fault.into(),
     }
 }

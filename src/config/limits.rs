@@ -352,6 +352,16 @@ impl AppBounds {
     pub const IN_FLIGHT: u32 = 100_000;
 }
 
+/// Bounds of the API.
+pub struct ApiLimits;
+
+impl ApiLimits {
+    /// Items on a page of a list, if the request does not say: a screen of a terminal.
+    pub const PAGE: usize = 50;
+    /// The most items on a page. Longer pages make few programs faster and hold a connection longer.
+    pub const LONGEST_PAGE: usize = 200;
+}
+
 /// The limits of personal access tokens.
 pub struct TokenLimits;
 

@@ -23,8 +23,8 @@ mod variables;
 
 pub use database::{Database, Pooler};
 pub use limits::{
-    AppBounds, AppDefaults, AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, Profile,
-    RawSessions, SessionLimits, StreamLimits, Switch, ThrottleLimits, TokenLimits,
+    ApiLimits, AppBounds, AppDefaults, AuditSettings, DeletionSettings, Hashing, LinkLifetimes,
+    PasswordLimits, Profile, RawSessions, SessionLimits, StreamLimits, Switch, ThrottleLimits, TokenLimits,
 };
 pub use mail::{MailSettings, Transport, literal};
 pub use memory::memory_limit;

@@ -1,10 +1,12 @@
 //! Adds and removes groups, and changes their notes.
 
+use diesel::pg::PgConnection;
 use serde_json::json;
 
 use crate::audit::{AuditAction, EventDetail, FieldChange, NewEvent};
 use crate::config::AppBounds;
-use crate::db::{Failed, refuse};
+use crate::db::{Failed, Fault, refuse};
+use crate::groups::queries::GroupRow;
 use crate::groups::{Groups, queries};
 use crate::identity::{Client, GroupName, UserId};
 
@@ -15,6 +17,8 @@ pub enum GroupRefusal {
     /// Rules of these apps name the group.
     InUse(Vec<String>),
     NoSuchUser,
+    /// The group is not in the state that the caller has seen.
+    Changed,
     NoteTooLong {
         max: usize,
     },
@@ -35,11 +39,7 @@ impl Groups {
                 if !queries::insert_group(conn, &name, &note)? {
                     return refuse(GroupRefusal::Taken);
                 }
-                let note = FieldChange { field: "note".into(), from: json!(null), to: json!(note) };
-                NewEvent::by_administration(AuditAction::GroupAdded, actor, &client)
-                    .data(&EventDetail::Group { group: name.to_string(), note: Some(note) })
-                    .write(conn)?;
-                Ok(())
+                Ok(record_note(conn, AuditAction::GroupAdded, actor, &name, None, &note, &client)?)
             })
             .await
     }
@@ -61,11 +61,45 @@ impl Groups {
                     return Ok(());
                 }
                 queries::set_note(conn, &name, &note)?;
-                let note = FieldChange { field: "note".into(), from: json!(before), to: json!(note) };
-                NewEvent::by_administration(AuditAction::GroupChanged, actor, &client)
-                    .data(&EventDetail::Group { group: name.to_string(), note: Some(note) })
-                    .write(conn)?;
-                Ok(())
+                Ok(record_note(conn, AuditAction::GroupChanged, actor, &name, Some(&before), &note, &client)?)
+            })
+            .await
+    }
+
+    /// Adds the group, or sets its note; returns it, and whether it was added.
+    ///
+    /// * `when`: whether the present state is the one that the caller means; `None`: there is no such group.
+    pub async fn put(
+        &self,
+        actor: Option<UserId>,
+        name: GroupName,
+        note: &str,
+        when: impl FnOnce(Option<&GroupRow>) -> bool + Send + 'static,
+        client: Client,
+    ) -> Result<(GroupRow, bool), Failed<GroupRefusal>> {
+        let note = checked(note)?;
+        self.db
+            .write_or_refuse(move |conn| {
+                let stored = queries::lock_group(conn, &name)?.is_some();
+                let before = queries::groups(conn, Some(&name))?.pop().filter(|_| stored);
+                if !when(before.as_ref()) {
+                    return refuse(GroupRefusal::Changed);
+                }
+                match &before {
+                    // Another transaction may add it at the same time.
+                    None if !queries::insert_group(conn, &name, &note)? => {
+                        return refuse(GroupRefusal::Taken);
+                    }
+                    None => record_note(conn, AuditAction::GroupAdded, actor, &name, None, &note, &client)?,
+                    Some(before) if before.note == note => {}
+                    Some(before) => {
+                        queries::set_note(conn, &name, &note)?;
+                        let from = Some(before.note.as_str());
+                        record_note(conn, AuditAction::GroupChanged, actor, &name, from, &note, &client)?;
+                    }
+                }
+                let after = queries::groups(conn, Some(&name))?.pop();
+                Ok((after.ok_or(Failed::Refused(GroupRefusal::NoSuchGroup))?, before.is_none()))
             })
             .await
     }
@@ -78,11 +112,25 @@ impl Groups {
         name: &GroupName,
         client: Client,
     ) -> Result<(), Failed<GroupRefusal>> {
+        self.remove_if(actor, name, |_| true, client).await
+    }
+
+    /// The same, if the group is in the state that the caller means.
+    pub async fn remove_if(
+        &self,
+        actor: Option<UserId>,
+        name: &GroupName,
+        when: impl FnOnce(&GroupRow) -> bool + Send + 'static,
+        client: Client,
+    ) -> Result<(), Failed<GroupRefusal>> {
         let name = name.clone();
         self.sessions
             .write_or_refuse(move |tx| {
                 if queries::lock_group(tx, &name)?.is_none() {
                     return refuse(GroupRefusal::NoSuchGroup);
+                }
+                if queries::groups(tx, Some(&name))?.pop().is_some_and(|group| !when(&group)) {
+                    return refuse(GroupRefusal::Changed);
                 }
                 let used_by = queries::users_of(tx, &name)?;
                 if !used_by.is_empty() {
@@ -97,6 +145,22 @@ impl Groups {
             })
             .await
     }
+}
+
+/// Records the note of a group before and after a change.
+fn record_note(
+    conn: &mut PgConnection,
+    action: AuditAction,
+    actor: Option<UserId>,
+    name: &GroupName,
+    from: Option<&str>,
+    to: &str,
+    client: &Client,
+) -> Result<(), Fault> {
+    let note = FieldChange { field: "note".into(), from: json!(from), to: json!(to) };
+    NewEvent::by_administration(action, actor, client)
+        .data(&EventDetail::Group { group: name.to_string(), note: Some(note) })
+        .write(conn)
 }
 
 fn checked(note: &str) -> Result<String, Failed<GroupRefusal>> {

@@ -28,6 +28,17 @@ impl Groups {
             .await
     }
 
+    /// Groups by name: `limit` of them after `after`.
+    pub async fn page(&self, after: Option<String>, limit: i64) -> Result<Vec<GroupRow>, Fault> {
+        self.db.read(move |conn| queries::groups_after(conn, after.as_deref(), limit)).await
+    }
+
+    /// A group without its members.
+    pub async fn row(&self, name: &GroupName) -> Result<Option<GroupRow>, Fault> {
+        let name = name.clone();
+        self.db.read(move |conn| Ok(queries::groups(conn, Some(&name))?.pop())).await
+    }
+
     /// The groups of a user, by name.
     pub async fn of_user(&self, user: UserId) -> Result<Vec<GroupName>, Fault> {
         self.db.read(move |conn| queries::groups_of(conn, user)).await

@@ -36,7 +36,27 @@ pub(super) fn groups(conn: &mut PgConnection, only: Option<&GroupName>) -> Resul
     if let Some(name) = only {
         rows = rows.filter(groups::name.eq(name.as_str()));
     }
-    let rows: Vec<(String, String)> = rows.load(conn)?;
+    let rows = rows.load(conn)?;
+    with_uses(conn, rows)
+}
+
+/// Groups by name: `limit` of them after `after`.
+pub(super) fn groups_after(
+    conn: &mut PgConnection,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<GroupRow>, Fault> {
+    let mut rows =
+        groups::table.order(groups::name).limit(limit).select((groups::name, groups::note)).into_boxed();
+    if let Some(after) = after {
+        rows = rows.filter(groups::name.gt(after));
+    }
+    let rows = rows.load(conn)?;
+    with_uses(conn, rows)
+}
+
+/// Groups, from their names and notes, with the number of members and the apps that name them.
+fn with_uses(conn: &mut PgConnection, rows: Vec<(String, String)>) -> Result<Vec<GroupRow>, Fault> {
     let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
     let members: Vec<(String, i64)> = group_members::table
         .filter(group_members::group_name.eq_any(names))

@@ -32,9 +32,6 @@ impl Lab {
         let key = Token::generate().map_err(Fault::from)?;
         let hash = key.hash();
         let lab = self.clone();
-        if let Some(previous) = previous {
-            self.streams.forget(previous);
-        }
         let credentials = self
             .product
             .write_or_refuse(move |change| {
@@ -52,6 +49,9 @@ impl Lab {
                 Ok(credentials)
             })
             .await?;
+        if let Some(previous) = previous {
+            self.streams.forget(previous);
+        }
         Ok(NewRun { key, credentials })
     }
 

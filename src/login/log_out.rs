@@ -3,7 +3,7 @@
 use crate::audit::{AuditAction, EndedOf, EventDetail, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::Fault;
-use crate::identity::{Client, LiveUser, UserSession as _};
+use crate::identity::{Client, LiveUser, UserId, UserSession as _};
 use crate::login::Login;
 use crate::login::ended_session::ended_session_detail;
 use latchkey_sessions::{Handle, SessionRecord, SessionTx};
@@ -45,13 +45,28 @@ impl Login {
         handle: Handle,
         client: Client,
     ) -> Result<bool, Fault> {
+        self.revoke_session_of(live.user_id(), Some(live.record.handle), handle, client).await
+    }
+
+    /// Ends every session of the user except this one; returns how many.
+    pub async fn revoke_other_sessions(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
+        self.revoke_sessions_except(live.user_id(), live.record.handle, client).await
+    }
+
+    /// The same for a user who acts in the session `here`, or with a token.
+    pub async fn revoke_session_of(
+        &self,
+        user: UserId,
+        here: Option<Handle>,
+        handle: Handle,
+        client: Client,
+    ) -> Result<bool, Fault> {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let (user, here) = (live.user_id(), live.record.handle);
-                let kind = if handle == here { Cleanup::LogOut } else { Cleanup::EndSession };
+                let kind = if here == Some(handle) { Cleanup::LogOut } else { Cleanup::EndSession };
                 crate::identity::queries::lock_user(tx, user)?;
-                let detail = ended_session_detail(&login.sessions, tx, handle, Some(here))?;
+                let detail = ended_session_detail(&login.sessions, tx, handle, here)?;
                 let request =
                     CleanupRequest::new(kind, user, &client).by(Some(user)).session(handle).in_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions > 0;
@@ -66,21 +81,25 @@ impl Login {
             .await
     }
 
-    /// Ends every session of the user except this one; returns how many.
-    pub async fn revoke_other_sessions(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
+    /// Ends every session of the user except `kept`; returns how many.
+    pub async fn revoke_sessions_except(
+        &self,
+        user: UserId,
+        kept: Handle,
+        client: Client,
+    ) -> Result<usize, Fault> {
         let login = self.clone();
         self.sessions
             .write(move |tx| {
-                let (user, here) = (live.user_id(), live.record.handle);
                 crate::identity::queries::lock_user(tx, user)?;
                 let request = CleanupRequest::new(Cleanup::EndOthers, user, &client)
                     .by(Some(user))
-                    .session(here)
+                    .session(kept)
                     .in_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions;
                 if ended > 0 {
                     NewEvent::by_owner(AuditAction::SessionsRevoked, user, &client)
-                        .session(here)
+                        .session(kept)
                         .data(&EventDetail::EndedSessions { ended, whose: EndedOf::UserOthers })
                         .write(tx)?;
                 }

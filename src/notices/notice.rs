@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::config::{Origin, Span};
 use crate::db::Fault;
-use crate::identity::{Client, Email};
+use crate::identity::{Client, Email, Role, UserId};
 use crate::mail::MailContent;
 use crate::notices::link::MailedLink;
 
@@ -105,6 +105,13 @@ pub enum Notice<'a> {
     RepeatedFailures {
         failures: i32,
         unlock: MailedLink,
+    },
+    /// To every administrator: a program changed the role of `user`, with a token of the administrator `by`.
+    RoleChanged {
+        user: UserId,
+        email: &'a Email,
+        role: Role,
+        by: &'a Email,
     },
     /// After so many wrong passwords, none is checked: from unknown browsers, or in one known browser.
     PasswordLocked {

@@ -3,6 +3,8 @@
 use uuid::Uuid;
 
 use crate::audit::{AuditAction, NewEvent};
+use crate::cleanup::queries::database_time;
+use crate::db::time::Moment;
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, Email, InvalidEmail, UserId};
 use crate::notices::Mail;
@@ -25,7 +27,13 @@ pub struct OpenInvitation {
 }
 
 impl Registration {
-    pub async fn invite(&self, by: UserId, email: &str, client: Client) -> Result<(), Failed<InviteRefusal>> {
+    /// Mails an invitation, and returns its id.
+    pub async fn invite(
+        &self,
+        by: UserId,
+        email: &str,
+        client: Client,
+    ) -> Result<Uuid, Failed<InviteRefusal>> {
         let email = match Email::parse(email) {
             Ok(email) => email,
             Err(error) => return refuse(InviteRefusal::Email(error)),
@@ -42,13 +50,13 @@ impl Registration {
                 let good_for = registration.lifetimes.invite_for;
                 let token = Token::generate().map_err(Fault::from)?;
                 queries::withdraw_invitations_of(conn, &email)?;
-                queries::insert_invitation(conn, &token, &email, by, good_for.std())?;
+                let id = queries::insert_invitation(conn, &token, &email, by, good_for.std())?;
                 let link = registration.notices.mailed_link("/register", "invite", &token, good_for);
                 registration.notices.send(conn, email.as_str(), &Mail::Invitation(link), good_for.std())?;
                 let mut entry = NewEvent::by_owner(AuditAction::Invited, by, &client).detail(email.as_str());
                 entry.subject = None;
                 entry.write(conn)?;
-                Ok(())
+                Ok(id)
             })
             .await
     }
@@ -69,6 +77,27 @@ impl Registration {
 
     pub async fn invitations(&self, limit: i64, offset: i64) -> Result<(Vec<InvitationRow>, i64), Fault> {
         self.db.read(move |conn| queries::invitations(conn, limit, offset)).await
+    }
+
+    /// Invitations, the newest first: `limit` of them after `after`; and the time.
+    pub async fn invitations_after(
+        &self,
+        after: Option<(Moment, Uuid)>,
+        limit: i64,
+    ) -> Result<(Vec<InvitationRow>, Moment), Fault> {
+        self.db
+            .read(move |conn| Ok((queries::invitations_after(conn, after, limit)?, database_time(conn)?)))
+            .await
+    }
+
+    /// An invitation, and the time.
+    pub async fn invitation(&self, id: Uuid) -> Result<Option<(InvitationRow, Moment)>, Fault> {
+        self.db
+            .read(move |conn| {
+                let Some(row) = queries::invitation(conn, id)? else { return Ok(None) };
+                Ok(Some((row, database_time(conn)?)))
+            })
+            .await
     }
 
     /// The open invitation of a link, to prefill the form.

@@ -17,10 +17,10 @@ const COUNTED_EVERY: Duration = Duration::from_secs(60);
 const REMEMBERED: usize = 10_000;
 
 #[derive(Default)]
-pub(super) struct RecentGuesses(Mutex<Remembered>);
+pub(super) struct RecentGuesses(Mutex<GuessMemory>);
 
 #[derive(Default)]
-struct Remembered {
+struct GuessMemory {
     counted: HashMap<KeyHash, Instant>,
     blocked_until: HashMap<String, Instant>,
 }

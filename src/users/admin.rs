@@ -26,6 +26,8 @@ pub enum AdminRefusal {
     LastAdmin,
     NoMail,
     AddressTaken,
+    /// The user is not in the state that the caller has seen.
+    Changed,
 }
 
 /// A user, as an administrator sees them.
@@ -42,11 +44,11 @@ pub struct UserDetails {
 /// What administrators and operators do with the accounts of others.
 #[derive(Clone)]
 pub struct Administration {
-    db: Db,
-    sessions: Store<User>,
+    pub(super) db: Db,
+    pub(super) sessions: Store<User>,
     mailer: Mailer,
-    notices: Arc<Notices>,
-    cleaner: Arc<Cleaner>,
+    pub(super) notices: Arc<Notices>,
+    pub(super) cleaner: Arc<Cleaner>,
     login: Arc<Login>,
 }
 
@@ -159,17 +161,7 @@ impl Administration {
         client: Client,
     ) -> Result<(), Failed<AdminRefusal>> {
         self.change_user(user, role != Role::Admin, move |admin, tx| {
-            if let Some(before) = queries::set_role(tx, user, role)? {
-                NewEvent::by_admin(AuditAction::RoleChanged, actor, user, &client)
-                    .change(&before, role.as_str())
-                    .write(tx)?;
-                if role != Role::Admin {
-                    admin
-                        .cleaner
-                        .clean_up(tx, &CleanupRequest::new(Cleanup::Demote, user, &client).by(actor))?;
-                }
-            }
-            Ok(())
+            admin.apply_role(tx, actor, user, role, &client).map(drop)
         })
         .await
     }
@@ -181,16 +173,8 @@ impl Administration {
         user: UserId,
         client: Client,
     ) -> Result<(), Failed<AdminRefusal>> {
-        self.change_user(user, true, move |admin, tx| {
-            if queries::set_disabled(tx, user, true)? {
-                admin
-                    .cleaner
-                    .clean_up(tx, &CleanupRequest::new(Cleanup::Disable, user, &client).by(actor))?;
-                NewEvent::by_admin(AuditAction::Disabled, actor, user, &client).write(tx)?;
-            }
-            Ok(())
-        })
-        .await
+        self.change_user(user, true, move |admin, tx| admin.apply_disabled(tx, actor, user, true, &client))
+            .await
     }
 
     /// Unlocks the password of a user, for the operator.
@@ -218,13 +202,8 @@ impl Administration {
         user: UserId,
         client: Client,
     ) -> Result<(), Failed<AdminRefusal>> {
-        self.change_user(user, false, move |_, tx| {
-            if queries::set_disabled(tx, user, false)? {
-                NewEvent::by_admin(AuditAction::Enabled, actor, user, &client).write(tx)?;
-            }
-            Ok(())
-        })
-        .await
+        self.change_user(user, false, move |admin, tx| admin.apply_disabled(tx, actor, user, false, &client))
+            .await
     }
 
     pub async fn revoke_sessions_of(
@@ -246,18 +225,18 @@ impl Administration {
         .await
     }
 
-    /// Ends one session of any user. `by`: the administrator and their session, `None` for the operator. `false` if
-    /// there is no such live session.
+    /// Ends one session of any user. `by`: the administrator and their session, unless they act with a token; `None` for
+    /// the operator. `false` if there is no such live session.
     pub async fn revoke_session(
         &self,
-        by: Option<(UserId, Handle)>,
+        by: Option<(UserId, Option<Handle>)>,
         handle: Handle,
         client: Client,
     ) -> Result<bool, Fault> {
         let admin = self.clone();
         self.sessions
             .write(move |tx| {
-                let (actor, here) = by.unzip();
+                let (actor, here) = (by.map(|(actor, _)| actor), by.and_then(|(_, here)| here));
                 let Some(user) = crate::identity::queries::session_owner(tx, handle)? else {
                     return Ok(false);
                 };
@@ -315,8 +294,6 @@ impl Administration {
             .await
     }
 
-    /// Runs `work` on an existing user. If it could remove the last administrator (`weakens`), all administrators are
-    /// locked first, so that two who demote each other cannot both succeed.
     async fn change_user<W>(&self, user: UserId, weakens: bool, work: W) -> Result<(), Failed<AdminRefusal>>
     where
         W: FnOnce(&Self, &mut SessionTx<'_>) -> Result<(), Fault> + Send + 'static,
@@ -324,12 +301,7 @@ impl Administration {
         let admin = self.clone();
         self.sessions
             .write_or_refuse(move |tx| {
-                if weakens && queries::lock_admins(tx)? == [user] {
-                    return refuse(AdminRefusal::LastAdmin);
-                }
-                if !crate::identity::queries::lock_user(tx, user)? {
-                    return refuse(AdminRefusal::NoSuchUser);
-                }
+                lock_for_change(tx, user, weakens)?;
                 work(&admin, tx)?;
                 Ok(())
             })
@@ -370,4 +342,20 @@ impl Administration {
             .left(&AttemptSource::UnknownBrowser, &self.login.throttle.limits)
             == 0)
     }
+}
+
+/// Locks an existing user. If the change could remove the last administrator (`weakens`), all administrators are locked
+/// first, so that two who demote each other cannot both succeed.
+pub(super) fn lock_for_change(
+    conn: &mut PgConnection,
+    user: UserId,
+    weakens: bool,
+) -> Result<(), Failed<AdminRefusal>> {
+    if weakens && queries::lock_admins(conn)? == [user] {
+        return refuse(AdminRefusal::LastAdmin);
+    }
+    if !crate::identity::queries::lock_user(conn, user)? {
+        return refuse(AdminRefusal::NoSuchUser);
+    }
+    Ok(())
 }

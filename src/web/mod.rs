@@ -1,11 +1,14 @@
 //! HTTP: everything that a request passes through, and the pages. The composition root of the server.
 
+pub mod api;
 pub mod copy;
 mod front;
 mod http;
+mod mount;
 pub mod ops;
 mod pages;
 pub mod proxy;
+pub mod route;
 pub mod routes;
 pub mod session;
 mod streams;
@@ -21,14 +24,15 @@ use std::time::Duration;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::{App, web};
+use actix_web::{App, HttpResponse, web};
 
 use crate::accounts::Accounts;
 use crate::config::{Settings, blocking_threads, connections_of, upstream_limits};
 
 use front::FrontDoor;
 use http::request_counts::RequestCounts;
-use http::request_layer::request_layer;
+use http::request_layer::{FailedRequest, request_layer};
+use http::request_state::Face;
 use http::server::Front;
 use http::{assets, error};
 use ops::{doctor, health};
@@ -42,7 +46,16 @@ pub use http::shared::Shared;
 
 impl Shared {
     pub fn new(accounts: Accounts, settings: &Settings) -> Self {
-        Self::with_counts(accounts, settings, RequestCounts::new(routes::counted()))
+        let counts = RequestCounts::new(routes::counted());
+        Self::with(accounts, settings, counts, api::openapi::document(&routes::api_table()))
+    }
+}
+
+/// The answer to a request that failed, in the format of its row.
+fn error_answer(bare: &HttpResponse, failed: &FailedRequest<'_>) -> Option<HttpResponse> {
+    match failed.state.face() {
+        Face::Api => Some(api::problem_document(bare, failed)),
+        Face::Page | Face::Json => with_error_page(bare, failed),
     }
 }
 
@@ -62,12 +75,12 @@ pub fn app(
 > {
     let app = App::new()
         .app_data(shared.clone())
-        .wrap(from_fn(|request, next| request_layer(request, next, with_error_page)))
+        .wrap(from_fn(|request, next| request_layer(request, next, error_answer)))
         .configure(health::mount)
         .configure(doctor::mount);
     #[cfg(feature = "yardstick")]
     let app = app.configure(yardstick::mount);
-    app.configure(|app| routes::mount(app, &shared))
+    app.configure(|app| mount::mount(app, &shared))
         .configure(assets::mount)
         .default_service(web::route().service(with_session(None, error::not_found)))
 }

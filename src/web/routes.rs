@@ -4,35 +4,57 @@
 //!
 //! A `form` is a `post` whose form can be shown again with its values; the third part names the handler that does.
 
-use actix_identity::IdentityMiddleware;
-use actix_web::guard::Post;
-use actix_web::middleware::from_fn;
-use actix_web::{FromRequest, Handler, HttpResponse, Responder, web};
-
-use super::http::body::Media;
-use super::http::error::Error;
-use super::http::methods::is_reading;
+use super::api::apps::AppResource;
+use super::api::changes::{add, patch, put, remove, replace, show};
+use super::api::groups::GroupResource;
+use super::api::invitations::InvitationResource;
+use super::api::listing::list;
+use super::api::rows::ApiRows as _;
+use super::api::scoped::{
+    AppsRead, AppsWrite, AuditRead, GroupsRead, GroupsWrite, Invitations, Me, Public, RolesWrite,
+    SessionsRead, SessionsWrite, UsersRead, UsersWrite,
+};
+use super::api::sessions::SessionResource;
+use super::api::users::{RoleResource, UserResource};
+use super::api::{audit, explain, me, members, openapi, own_sessions, own_tokens, sessions, users};
 use super::http::request_counts::CountedRoute;
-use super::http::request_state::MatchedRoute;
 use super::http::shared::Shared;
 use super::pages::{
-    account, admin, compare, confirm, dev, go, home, links, log_in, log_out, passkeys, register,
-    reset_password, second_factor, setup,
+    account, admin, api_reference, compare, confirm, dev, go, home, links, log_in, log_out, passkeys,
+    register, reset_password, second_factor, setup,
 };
-use super::session::arguments::{EndsInDraft, EndsInForm, StartsWithGuard};
-use super::session::form_session::{self, with_form_session};
-use super::session::guard::{Admin, Confirmed, Guard, GuardKind, Pending, SignedIn, Visitor};
-use super::session::receive::{self, FormPages, Redraw};
-use super::session::with_session::with_session;
+use super::route::RowsOfGuard as _;
+use super::session::guard::{Admin, Confirmed, Pending, SignedIn, Visitor};
 use crate::notices::LinkPurpose;
 
-pub use super::http::request_state::Face;
+pub use super::route::{Face, Method, Route};
 
 /// The rows of a deployed server with every optional part enabled.
 pub fn table() -> Vec<Route> {
+    let mut rows = page_table();
+    rows.extend(api_table());
+    rows
+}
+
+/// The same without the API.
+pub fn page_table() -> Vec<Route> {
     let mut rows = product_table();
     rows.extend(link_table());
     rows.extend(compare_table());
+    rows
+}
+
+/// The rows that this instance serves.
+pub(super) fn enabled(shared: &Shared) -> Vec<Route> {
+    let mut rows = product_table();
+    rows.extend(link_table());
+    if shared.lab.is_some() {
+        rows.extend(compare_table());
+    }
+    if shared.local {
+        rows.extend(local_table());
+    }
+    rows.extend(api_table());
     rows
 }
 
@@ -42,6 +64,7 @@ fn product_table() -> Vec<Route> {
         Visitor  ::get ("/",                                     home::landing),
         SignedIn ::get ("/home",                                 home::index),
         Visitor  ::get ("/go/{slug}",                            go::to_app),
+        Visitor  ::get ("/api",                                  api_reference::index),
 
         Visitor  ::get ("/register",                             register::form),
         Visitor  ::form("/register",                             register::submit, register::again),
@@ -138,6 +161,49 @@ fn product_table() -> Vec<Route> {
     ]
 }
 
+/// The JSON API. A row names its scope, and the last part of it says what it does.
+#[rustfmt::skip]
+pub fn api_table() -> Vec<Route> {
+    vec![
+        Public        ::get   ("/api/v1/openapi.json",                   "Show this document",                        openapi::show),
+
+        Me            ::get   ("/api/v1/me",                             "Show yourself",                             me::show),
+        Me            ::get   ("/api/v1/me/sessions",                    "List your sessions",                        own_sessions::list),
+        Me            ::delete("/api/v1/me/sessions",                    "End your other sessions",                   own_sessions::end_others),
+        Me            ::delete("/api/v1/me/sessions/{handle}",           "End one of your sessions",                  own_sessions::end),
+        Me            ::get   ("/api/v1/me/tokens",                      "List your tokens",                          own_tokens::list),
+        Me            ::delete("/api/v1/me/tokens/{id}",                 "Revoke one of your tokens",                 own_tokens::revoke),
+
+        UsersRead     ::get   ("/api/v1/users",                          "List users",                                list::<UserResource>),
+        UsersRead     ::get   ("/api/v1/users/{id}",                     "Show a user",                               show::<UserResource>),
+        UsersWrite    ::patch ("/api/v1/users/{id}",                     "Change a user",                             patch::<UserResource>),
+        UsersWrite    ::delete("/api/v1/users/{id}/sessions",            "End the sessions of a user",                users::end_sessions),
+        RolesWrite    ::put   ("/api/v1/users/{id}/role",                "Set the role of a user",                    replace::<RoleResource>),
+
+        Invitations   ::get   ("/api/v1/invitations",                    "List invitations",                          list::<InvitationResource>),
+        Invitations   ::post  ("/api/v1/invitations",                    "Invite someone",                            add::<InvitationResource>),
+        Invitations   ::delete("/api/v1/invitations/{id}",               "Withdraw an invitation",                    remove::<InvitationResource>),
+
+        SessionsRead  ::get   ("/api/v1/sessions",                       "List sessions",                             list::<SessionResource>),
+        SessionsWrite ::delete("/api/v1/sessions/{handle}",              "End a session",                             sessions::end),
+
+        AuditRead     ::get   ("/api/v1/audit",                          "Read the audit trail",                      audit::list),
+
+        AppsRead      ::get   ("/api/v1/apps",                           "List apps",                                 list::<AppResource>),
+        AppsRead      ::get   ("/api/v1/apps/{slug}",                    "Show an app",                               show::<AppResource>),
+        AppsWrite     ::put   ("/api/v1/apps/{slug}",                    "Add or replace an app",                     put::<AppResource>),
+        AppsWrite     ::delete("/api/v1/apps/{slug}",                    "Remove an app",                             remove::<AppResource>),
+        AppsRead      ::post  ("/api/v1/apps/{slug}/explain",            "Explain a request for an app",              explain::explain),
+
+        GroupsRead    ::get   ("/api/v1/groups",                         "List groups",                               list::<GroupResource>),
+        GroupsRead    ::get   ("/api/v1/groups/{name}",                  "Show a group",                              show::<GroupResource>),
+        GroupsWrite   ::put   ("/api/v1/groups/{name}",                  "Add or replace a group",                    put::<GroupResource>),
+        GroupsWrite   ::delete("/api/v1/groups/{name}",                  "Remove a group",                            remove::<GroupResource>),
+        GroupsWrite   ::put   ("/api/v1/groups/{name}/members/{user}",   "Add a member to a group",                   members::join),
+        GroupsWrite   ::delete("/api/v1/groups/{name}/members/{user}",   "Remove a member from a group",              members::leave),
+    ]
+}
+
 /// The pages of mailed links: a form and its submission for each purpose.
 fn link_table() -> Vec<Route> {
     let rows = |purpose: &LinkPurpose| {
@@ -174,172 +240,11 @@ pub fn local_table() -> Vec<Route> {
     ]
 }
 
-/// One row: data for tests and documentation, and the handler behind it.
-pub struct Route {
-    pub guard: GuardKind,
-    pub method: Method,
-    pub path: &'static str,
-    pub face: Face,
-    /// The fields of its form whose values are shown again.
-    pub texts: Vec<&'static str>,
-    /// Whether its form can be shown again with its values.
-    pub is_shown_again: bool,
-    /// Creates the handler, once per worker.
-    handler: Box<dyn Fn(&Shared) -> actix_web::Route>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Answers HEAD as well.
-    Get,
-    Post,
-}
-
-/// Makes the rows of a guard.
-pub trait RowsOfGuard: Guard + Sized {
-    fn get<H, Args>(path: &'static str, handler: H) -> Route
-    where
-        H: Handler<Args>,
-        H::Output: Responder + 'static,
-        Args: FromRequest + StartsWithGuard<Self> + 'static,
-    {
-        let route = MatchedRoute { path, face: Face::Page };
-        let handler = move |_: &Shared| web::route().service(with_session(Some(route), handler.clone()));
-        Route {
-            guard: Self::KIND,
-            method: Method::Get,
-            path,
-            face: Face::Page,
-            texts: Vec::new(),
-            is_shown_again: false,
-            handler: Box::new(handler),
-        }
-    }
-
-    fn post<H, Args>(path: &'static str, handler: H) -> Route
-    where
-        H: Handler<Args>,
-        H::Output: Responder + 'static,
-        Args: FromRequest + StartsWithGuard<Self> + EndsInForm + 'static,
-    {
-        posted::<Self, _, _>(path, handler, None)
-    }
-
-    /// `again` shows the page of the form again.
-    fn form<H, Args, D, DraftArgs>(path: &'static str, handler: H, again: D) -> Route
-    where
-        H: Handler<Args>,
-        H::Output: Responder + 'static,
-        Args: FromRequest + StartsWithGuard<Self> + EndsInForm + 'static,
-        D: Handler<DraftArgs>,
-        D::Output: Responder + 'static,
-        DraftArgs: FromRequest + StartsWithGuard<Self> + EndsInDraft + 'static,
-    {
-        posted::<Self, _, _>(path, handler, Some(receive::redraw(again)))
-    }
-}
-
-impl<G: Guard> RowsOfGuard for G {}
-
-fn posted<G, H, Args>(path: &'static str, handler: H, redraw: Option<Redraw>) -> Route
-where
-    G: Guard,
-    H: Handler<Args>,
-    H::Output: Responder + 'static,
-    Args: FromRequest + EndsInForm + 'static,
-{
-    let face = if Args::MEDIA == Media::Json { Face::Json } else { Face::Page };
-    let route = MatchedRoute { path, face };
-    let is_shown_again = redraw.is_some();
-    let pages = FormPages {
-        redraw,
-        confirm: |request, posted, carried| Box::pin(confirm::step(request, posted, carried)),
-    };
-    // In reverse order: the last `wrap` is the outermost.
-    let handler = move |shared: &Shared| {
-        web::route()
-            .service(receive::receive::<G, _, _>(handler.clone(), pages.clone()))
-            .wrap(IdentityMiddleware::default())
-            .wrap(form_session::middleware(shared))
-            .wrap(from_fn(move |request, next| with_form_session(request, next, route)))
-    };
-    Route {
-        guard: G::KIND,
-        method: Method::Post,
-        path,
-        face,
-        texts: Args::texts(),
-        is_shown_again,
-        handler: Box::new(handler),
-    }
-}
-
 /// The rows, for the counters.
 pub fn counted() -> impl Iterator<Item = CountedRoute> {
     table().into_iter().chain(local_table()).map(|row| CountedRoute {
         path: row.path,
-        is_post: row.method == Method::Post,
+        method: row.method.as_str(),
         guard: row.guard.as_str(),
     })
-}
-
-/// The one or two rows of a path.
-struct PathRoutes {
-    path: &'static str,
-    get: Option<Route>,
-    post: Option<Route>,
-}
-
-impl PathRoutes {
-    /// The value of `Allow`.
-    fn allow(&self) -> &'static str {
-        match (&self.get, &self.post) {
-            (Some(_), Some(_)) => "GET, HEAD, POST",
-            (None, Some(_)) => "POST",
-            _ => "GET, HEAD",
-        }
-    }
-}
-
-/// Mounts the rows, one resource per path. A method that a path does not support is answered with 405 and the supported
-/// methods.
-pub fn mount(config: &mut web::ServiceConfig, shared: &Shared) {
-    for rows in by_path(shared) {
-        let (path, allow) = (rows.path, rows.allow());
-        let mut resource = web::resource(path);
-        if let Some(row) = rows.get {
-            resource = resource.route((row.handler)(shared).guard(is_reading()));
-        }
-        if let Some(row) = rows.post {
-            resource = resource.route((row.handler)(shared).guard(Post()));
-        }
-        let route = MatchedRoute { path, face: Face::Page };
-        let wrong_method = move || async move { Err::<HttpResponse, _>(Error::WrongMethod { allow }) };
-        config.service(resource.default_service(with_session(Some(route), wrong_method)));
-    }
-}
-
-fn by_path(shared: &Shared) -> Vec<PathRoutes> {
-    let mut rows = product_table();
-    rows.extend(link_table());
-    if shared.lab.is_some() {
-        rows.extend(compare_table());
-    }
-    if shared.local {
-        rows.extend(local_table());
-    }
-    let mut paths: Vec<PathRoutes> = Vec::new();
-    for row in rows {
-        let at = paths.iter().position(|rows| rows.path == row.path).unwrap_or_else(|| {
-            paths.push(PathRoutes { path: row.path, get: None, post: None });
-            paths.len() - 1
-        });
-        match row.method {
-            Method::Get => paths[at].get = Some(row),
-            Method::Post => paths[at].post = Some(row),
-        }
-    }
-    // Paths are matched in this order, and each path with a parameter costs a regular expression.
-    paths.sort_by_key(|rows| rows.path.contains('{'));
-    paths
 }

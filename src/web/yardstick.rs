@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
@@ -14,6 +15,7 @@ use smol_str::SmolStr;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::api::MeOut;
 use super::pages::home;
 use crate::db::Fault;
 use crate::db::time::Moment;
@@ -25,7 +27,7 @@ use crate::web::http::error::Error;
 use crate::web::http::methods::read_only;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{Page, Person};
-use latchkey_sessions::{Handle, LoginDetails, Principal, SessionRecord, SessionState};
+use latchkey_sessions::{Handle, LoginDetails, Principal, SessionRecord, SessionState, Use};
 
 /// The cookie that carries the token.
 const COOKIE: &str = "yardstick";
@@ -49,6 +51,8 @@ const PUBLIC_KEY: [u8; 32] = [
 pub fn mount(config: &mut ServiceConfig) {
     config
         .app_data(Data::new(Prepared::new()))
+        .service(read_only("/yardstick/api/token", api_token))
+        .service(read_only("/yardstick/api/hs256", api_hs256))
         .service(read_only("/yardstick/tokens", tokens))
         .service(read_only("/yardstick/eddsa", eddsa))
         .service(read_only("/yardstick/hs256", hs256))
@@ -203,7 +207,7 @@ impl FromRequest for EdDsa {
     }
 }
 
-/// Verifies the signature and the expiry.
+/// Verifies the signature and the expiry of the token in the cookie.
 fn verified(
     request: &HttpRequest,
     how: impl Fn(&Prepared) -> &(DecodingKey, Validation),
@@ -213,6 +217,45 @@ fn verified(
     let cookie = request.cookie(COOKIE).ok_or(Error::LogIn { next: None })?;
     let token = decode(cookie.value(), key, validation).map_err(|_| Error::LogIn { next: None })?;
     Ok(token.claims)
+}
+
+/// What `GET /api/v1/me` answers, in a JWT.
+#[derive(Serialize, Deserialize)]
+struct ApiClaims {
+    exp: i64,
+    me: MeOut,
+}
+
+impl FromRequest for ApiClaims {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let verified = || {
+            let (key, validation) = &request.app_data::<Data<Prepared>>()?.hs256;
+            decode(bearer(request)?, key, validation).ok()
+        };
+        ready(verified().map(|token| token.claims).ok_or(Error::Forbidden))
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    request.headers().get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// The answer of the API, behind a JWT.
+async fn api_hs256(claims: ApiClaims) -> HttpResponse {
+    HttpResponse::Ok().json(claims.me)
+}
+
+/// Returns a JWT for the answer that the API gives to the access token of the request.
+async fn api_token(ctx: RequestContext) -> Result<HttpResponse, Error> {
+    let raw = bearer(&ctx.request).ok_or(Error::Forbidden)?;
+    let live = ctx.accounts().tokens.find(raw, Use::Background).await?.ok_or(Error::Forbidden)?;
+    let exp = (OffsetDateTime::now_utc() + LIFE).unix_timestamp();
+    let claims = ApiClaims { exp, me: MeOut::from(&live) };
+    let token = encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(&SECRET));
+    Ok(HttpResponse::Ok().body(token.map_err(Fault::bug)?))
 }
 
 /// Returns the cookies with tokens for the benchmark.

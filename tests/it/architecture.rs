@@ -31,7 +31,7 @@ const fn room(
 
 const IN_ACCOUNTS: &str = "in accounts";
 
-const ROOMS: [Room; 28] = [
+const ROOMS: [Room; 29] = [
     room("crates/db", "crates/db/src", "in db", &["Db"]),
     room("crates/local-postgres", "crates/local-postgres/src", "in db", &[]),
     room("crates/sessions", "crates/sessions/src", "3,113", &["Store"]),
@@ -58,6 +58,7 @@ const ROOMS: [Room; 28] = [
     room("web/session", "src/web/session", "in web", &[]),
     room("web/front", "src/web/front", "none", &[]),
     room("web/proxy", "src/web/proxy", "none", &[]),
+    room("web/api", "src/web/api", "none", &[]),
     room("web/pages", "src/web/pages", "in web", &[]),
     room("cli", "src/cli", "4,266", &[]),
 ];

@@ -46,7 +46,7 @@ async fn a_user_made_by_the_operator_chooses_a_password_with_the_link_and_logs_i
     ada.fill_in(&link, &fields).await.is(422).is_refused("dead-link");
 
     let again = latchkey.run(&["user", "create", "--email", "ada@example.org", "--name", "Eve"]);
-    assert_eq!(again.refused(), "a user with this address exists already");
+    assert_eq!(again.refused(), "a user with this address already exists");
     for (email, name, why) in
         [("nobody", "Eve", "is not an email address"), ("eve@example.org", "", "Enter a name")]
     {
@@ -161,7 +161,7 @@ async fn a_session_the_operator_revokes_is_out_at_once() {
     assert_eq!(ran.well(), [format!("Session {handle} ended.")]);
     browser.get("/home").await.redirects_to("/login");
 
-    assert_eq!(latchkey.run(&["session", "revoke", handle]).refused(), "there is no such live session");
+    assert_eq!(latchkey.run(&["session", "revoke", handle]).refused(), "no live session has this handle");
     assert_eq!(latchkey.run(&["session", "revoke", "x"]).refused(), "\"x\" is not the handle of a session");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM audit_events WHERE session IS NOT NULL"), 2);
 }

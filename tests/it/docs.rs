@@ -18,7 +18,8 @@ fn settings_md_lists_every_setting_as_it_is_declared() {
 
 #[test]
 fn routes_md_lists_every_row_of_the_route_table() {
-    check_table("docs/routes.md", "routes", &route_table(&routes::table()));
+    check_table("docs/routes.md", "routes", &route_table(&routes::page_table()));
+    check_table("docs/routes.md", "api-routes", &api_table(&routes::api_table()));
     check_table("docs/routes.md", "local-routes", &route_table(&routes::local_table()));
 }
 
@@ -106,6 +107,16 @@ fn route_table(rows: &[Route]) -> String {
     for row in rows {
         let verb = format!("{:?}", row.method).to_uppercase();
         table += &format!("| `{:?}` | {verb} | `{}` | {} |\n", row.guard, row.path, notes(row));
+    }
+    table
+}
+
+fn api_table(rows: &[Route]) -> String {
+    let mut table = "| scope | verb | path | what it does |\n|---|---|---|---|\n".to_owned();
+    for row in rows {
+        let operation = row.operation.expect("an operation of the API");
+        let scope = operation.scope.map_or("none".to_owned(), |scope| format!("`{}`", scope.as_str()));
+        table += &format!("| {scope} | {} | `{}` | {} |\n", row.method.as_str(), row.path, operation.title);
     }
     table
 }

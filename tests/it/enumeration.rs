@@ -1,57 +1,15 @@
 //! No response reveals whether an account exists: text, status and headers are the same, and so are the statements sent
 //! to the database. `bin/bench enumeration` measures the time.
 
-use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex};
-
-use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
-
 use latchkey::config::Span;
 
 use crate::support::app::TestApp;
 use crate::support::browser::{Answer, Browser};
-
-/// The committed transactions, by database.
-static COMMITTED: LazyLock<Mutex<HashMap<String, Vec<Vec<String>>>>> = LazyLock::new(Mutex::default);
-
-/// The listener of one connection.
-#[derive(Default)]
-struct Listener {
-    database: String,
-    statements: Vec<String>,
-}
-
-impl Instrumentation for Listener {
-    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
-        match event {
-            InstrumentationEvent::StartEstablishConnection { url, .. } => self.database = url.to_owned(),
-            InstrumentationEvent::StartQuery { query, .. } => {
-                let text = query.to_string();
-                // Without the bound values. A user's row and the decoy in its place get the same name.
-                let text = text.split(" -- binds").next().unwrap_or_default();
-                let text = text.replace("decoy_tokens", "user_tokens").replace("\"account\"", "\"user_id\"");
-                match text.as_str() {
-                    "BEGIN" => self.statements.clear(),
-                    "COMMIT" => {
-                        let done = std::mem::take(&mut self.statements);
-                        COMMITTED.lock().unwrap().entry(self.database.clone()).or_default().push(done);
-                    }
-                    _ => self.statements.push(text),
-                }
-            }
-            _ => {}
-        }
-    }
-}
+use crate::support::statements;
 
 /// The statements of all transactions that wrote an email since the last call.
 fn with_a_letter(app: &TestApp) -> Vec<Vec<String>> {
-    let mut all = COMMITTED.lock().unwrap();
-    let mut found: Vec<_> = all
-        .iter_mut()
-        .filter(|(url, _)| url.starts_with(&app.db.url()))
-        .flat_map(|(_, committed)| std::mem::take(committed))
-        .collect();
+    let mut found = statements::committed(&app.db.url());
     found.retain(|statements| {
         statements.iter().any(|statement| statement.starts_with("INSERT INTO \"outbox\""))
     });
@@ -60,7 +18,7 @@ fn with_a_letter(app: &TestApp) -> Vec<Vec<String>> {
 
 #[actix_web::test]
 async fn the_same_statements_are_sent_for_known_unknown_and_disabled_users() {
-    set_default_instrumentation(|| Some(Box::new(Listener::default()))).unwrap();
+    statements::record();
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     app.db.execute(&format!("UPDATE users SET disabled_at = now() WHERE id = '{}'", grace.id));

@@ -117,7 +117,7 @@ async fn every_answer_is_dressed_over_plain_http_and_over_https() {
         let mut signed_in = app.browser();
         signed_in.log_in(grace.email, grace.password).await.redirects_to("/home");
         for mut browser in [app.browser(), signed_in] {
-            for row in routes::table().iter().filter(|row| row.method == Method::Get) {
+            for row in routes::page_table().iter().filter(|row| row.method == Method::Get) {
                 let path = filled(row.path);
                 is_dressed(&browser.get(&path).await, &path, secure);
             }
@@ -280,7 +280,7 @@ async fn the_one_script_is_brought_by_the_pages_that_need_it_and_no_other() {
     let grace = app.grace().await;
     let mut bringing = Vec::new();
     for mut browser in [app.browser(), app.logged_in(&grace).await] {
-        for row in routes::table().iter().filter(|row| row.method == Method::Get) {
+        for row in routes::page_table().iter().filter(|row| row.method == Method::Get) {
             let page = browser.get(&filled(row.path)).await;
             assert!(page.count("script") <= 1 && page.count("script:not([src])") == 0, "{}", row.path);
             if page.count("script[type=module][src^='/static/passkeys.js?v=']") == 1 {

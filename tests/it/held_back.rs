@@ -148,7 +148,7 @@ fn aimed_at(app: &TestApp, row: &Route, victim: &Person, browser: &Browser) -> (
 }
 
 fn posts() -> Vec<Route> {
-    let mut rows = routes::table();
+    let mut rows = routes::page_table();
     rows.retain(|row| row.method == Method::Post);
     rows
 }

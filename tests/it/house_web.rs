@@ -11,7 +11,7 @@ use crate::support::files::{files_with, root};
 
 /// The rooms of `web`, each with the rooms it may import. Files outside of rooms (the route table, the composition
 /// root) may import all of them.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("copy", &["copy"]),
     ("http", &["copy", "http"]),
     ("session", &["copy", "http", "session"]),
@@ -19,6 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("streams", &["http", "streams"]),
     ("proxy", &["http", "streams", "proxy"]),
     ("front", &["copy", "http", "ops", "streams", "proxy", "front"]),
+    ("api", &["copy", "http", "session", "route", "api"]),
     ("pages", &["copy", "http", "session", "front", "pages"]),
 ];
 

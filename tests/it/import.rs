@@ -93,7 +93,7 @@ async fn every_format_opens_the_door_to_its_password_only_and_is_argon2id_afterw
             .unwrap();
     }
     let ran = Export::new("all.jsonl", &text).import(&Latchkey::on(&app.db.url()), &[]);
-    let sums = format!("{} imported (0 without a password), 0 exist already, 0 refused.", people.len());
+    let sums = format!("{} imported (0 without a password), 0 already exist, 0 refused.", people.len());
     assert_eq!(ran.well(), [sums]);
 
     for (number, (maker, password, _)) in people.iter().enumerate() {
@@ -129,7 +129,7 @@ async fn people_bring_their_name_role_and_past_and_no_letter_is_written() {
         partial.well(),
         [
             "line 2: role is admin, which needs --allow-admins",
-            "1 imported (1 without a password), 0 exist already, 1 refused.",
+            "1 imported (1 without a password), 0 already exist, 1 refused.",
             ADVICE
         ]
     );
@@ -138,7 +138,7 @@ async fn people_bring_their_name_role_and_past_and_no_letter_is_written() {
         1
     );
     let ran = export.import(&latchkey, &["--allow-admins"]);
-    assert_eq!(ran.well(), ["1 imported (0 without a password), 1 exist already, 0 refused."]);
+    assert_eq!(ran.well(), ["1 imported (0 without a password), 1 already exist, 0 refused."]);
     assert!(app.db.scalar::<bool>(
         "SELECT email = 'Ada@Example.org' AND name = 'Lovelace, Ada' AND role = 'admin' \
          AND created_at = '2019-03-01T10:00:00Z' FROM users WHERE email_key = 'ada@example.org'"
@@ -233,7 +233,7 @@ async fn an_import_leaves_existing_users_unchanged() {
     let export = Export::new("people.csv", &text);
     let ran = export.import(&Latchkey::on(&app.db.url()), &["--allow-admins", "--json"]);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
-    let exists = "a user with this address exists already";
+    let exists = "a user with this address already exists";
     assert_eq!(
         objects(&ran),
         [
@@ -290,12 +290,12 @@ fn every_refusal_names_its_line_and_reason_and_the_other_users_are_imported() {
         "line 13: the row contains a NUL character",
         "line 14: name is too long: it may have 80 characters",
         "line 15: the line has 3 columns, the header 5",
-        "line 16: a quotation mark has no counterpart on its line",
+        "line 16: a quotation mark is not closed on its line",
         "line 17: the line is longer than 16384 bytes",
         "line 4: the address occurs twice in the file",
     ];
     let dry = export.import(&latchkey, &["--dry-run"]);
-    let sums = "2 would be imported (0 without a password), 0 exist already, 14 refused.";
+    let sums = "2 would be imported (0 without a password), 0 already exist, 14 refused.";
     assert_eq!(dry.well(), [&expected[..], &[sums, ADVICE]].concat());
     refusals(&export.import(&latchkey, &["--dry-run", "--strict"]), expected.len());
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM users"), 0);
@@ -357,10 +357,10 @@ fn a_dry_run_says_what_would_happen_and_writes_nothing() {
     let export = Export::new("people.jsonl", &text);
     let latchkey = Latchkey::on(&app.db.url());
     let ran = export.import(&latchkey, &["--dry-run"]);
-    assert_eq!(ran.well(), ["2 would be imported (1 without a password), 1 exist already, 0 refused."]);
+    assert_eq!(ran.well(), ["2 would be imported (1 without a password), 1 already exist, 0 refused."]);
     assert_eq!(app.dump(), before);
     let ran = export.import(&latchkey, &[]);
-    assert_eq!(ran.well(), ["2 imported (1 without a password), 1 exist already, 0 refused."]);
+    assert_eq!(ran.well(), ["2 imported (1 without a password), 1 already exist, 0 refused."]);
 }
 
 #[actix_web::test]
@@ -384,12 +384,12 @@ async fn killed_midway_it_leaves_whole_people_and_run_again_brings_the_others() 
     assert_eq!(db.scalar::<i64>(whole), left);
 
     let ran = export.import(&latchkey, &[]);
-    let sums = format!("{} imported (0 without a password), {left} exist already, 0 refused.", 20_000 - left);
+    let sums = format!("{} imported (0 without a password), {left} already exist, 0 refused.", 20_000 - left);
     assert_eq!(ran.well(), [sums]);
     assert_eq!((count(), db.scalar::<i64>(whole)), (20_000, 20_000));
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM audit_events"), 20_000);
     let ran = export.import(&latchkey, &[]);
-    assert_eq!(ran.well(), ["0 imported (0 without a password), 20000 exist already, 0 refused."]);
+    assert_eq!(ran.well(), ["0 imported (0 without a password), 20000 already exist, 0 refused."]);
 }
 
 #[test]

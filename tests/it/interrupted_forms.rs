@@ -36,7 +36,7 @@ fn typed(name: &str) -> &'static str {
 
 /// The rows whose form can be interrupted and has typed values to lose.
 fn rows() -> Vec<Route> {
-    let mut rows = routes::table();
+    let mut rows = routes::page_table();
     rows.retain(|row| {
         row.method == Method::Post
             && matches!(row.guard, GuardKind::Confirmed | GuardKind::Admin)
@@ -124,7 +124,7 @@ fn every_form_that_has_something_typed_in_it_can_come_back() {
     for row in rows {
         assert!(row.is_shown_again, "{} would lose {:?}", row.path, row.texts);
     }
-    for row in routes::table() {
+    for row in routes::page_table() {
         let secret = ["password", "current_password", "code", "codes"];
         assert!(!row.texts.iter().any(|name| secret.contains(name)), "{} repeats a secret", row.path);
     }

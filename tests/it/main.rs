@@ -7,6 +7,7 @@ mod admin_invitations;
 mod admin_lists;
 mod admin_users;
 mod any_input;
+mod api;
 mod apps;
 mod apps_guide;
 mod apps_pages;

@@ -53,6 +53,8 @@ enum Outcome {
 fn expected(guard: GuardKind, method: Method, persona: Persona) -> Outcome {
     use Persona::*;
     match (guard, persona) {
+        // A cookie opens nothing there, and neither does its absence.
+        (GuardKind::Scoped(_), _) => Outcome::Forbidden,
         (_, CrossSite) if method == Method::Post => Outcome::Forbidden,
         // A browser with a session, or without any cookie, has no pending log-in.
         (GuardKind::Pending, Pending) => Outcome::Admitted,
@@ -92,6 +94,10 @@ fn outcome(row: &Route, answer: &Answer) -> Outcome {
 
 /// Posts only this token, as forms or as scripts do.
 async fn post(browser: &mut Browser, row: &Route, path: &str, token: &str) -> Answer {
+    if row.face == Face::Api {
+        let method = row.method.as_str().parse().expect("a method");
+        return browser.send(browser.request(method, path)).await;
+    }
     if row.face == Face::Page {
         return browser.post_bare(path, &[("csrf_token", token)]).await;
     }
@@ -111,6 +117,13 @@ fn app() -> TestApp {
 fn every_row() -> Vec<Route> {
     let mut rows = routes::table();
     rows.extend(routes::local_table());
+    rows
+}
+
+/// The rows that take forms, or JSON with the token of a page.
+fn every_form() -> Vec<Route> {
+    let mut rows = every_row();
+    rows.retain(|row| row.method == Method::Post && row.operation.is_none());
     rows
 }
 
@@ -175,7 +188,7 @@ async fn admission_depends_only_on_the_guard_of_the_route() {
             let path = filled(row.path);
             let answer = match row.method {
                 Method::Get => browser.get(&path).await,
-                Method::Post => post(&mut browser, &row, &path, &token).await,
+                _ => post(&mut browser, &row, &path, &token).await,
             };
             let (got, want) = (outcome(&row, &answer), expected(row.guard, row.method, persona));
             // This guard queries the database while the form is read, so either may refuse first.
@@ -204,7 +217,7 @@ async fn after_the_login_a_redirected_user_returns_to_the_requested_page() {
         for (browser, door) in [(&mut stranger, "/login"), (&mut admin, "/confirm")] {
             let answer = match row.method {
                 Method::Get => browser.get(&path).await,
-                Method::Post => {
+                _ => {
                     let referer = format!("{}/account/sessions?page=2", app.origin);
                     let post = browser.request(reqwest::Method::POST, &path).header(REFERER, referer);
                     browser.send(post.form(&[("csrf_token", "")])).await
@@ -218,7 +231,7 @@ async fn after_the_login_a_redirected_user_returns_to_the_requested_page() {
                 _ if row.guard == GuardKind::Pending => door.to_owned(),
                 Method::Get if row.path == "/home" => door.to_owned(),
                 Method::Get => format!("{door}?next={path}"),
-                Method::Post => format!("{door}?next=/account/sessions?page=2"),
+                _ => format!("{door}?next=/account/sessions?page=2"),
             };
             answer.redirects_to(&back);
         }
@@ -234,7 +247,7 @@ async fn a_form_needs_the_token_of_its_own_visitor() {
     let mut admin = browser_of(&app, Persona::ConfirmedAdmin, &ada, &grace).await;
     other.get("/login").await.is(200);
     let mut waiting = pending(&app).await;
-    for row in every_row().iter().filter(|row| row.method == Method::Post) {
+    for row in every_form() {
         let path = filled(row.path);
         let tokens = ["", "x", &"A".repeat(43), &other.token, &"A".repeat(8000)];
         if row.guard == GuardKind::Pending {
@@ -245,15 +258,15 @@ async fn a_form_needs_the_token_of_its_own_visitor() {
             continue;
         }
         for token in tokens {
-            post(&mut admin, row, &path, token).await.is(403);
+            post(&mut admin, &row, &path, token).await.is(403);
         }
-        post(&mut admin, row, &path, &stranger.token).await.is(403);
+        post(&mut admin, &row, &path, &stranger.token).await.is(403);
         admin.post_bare(&path, &[]).await.is(403);
         if row.guard == GuardKind::Visitor && row.path != "/logout" {
             for token in tokens {
-                post(&mut stranger, row, &path, token).await.is(403);
+                post(&mut stranger, &row, &path, token).await.is(403);
             }
-            post(&mut stranger, row, &path, &admin.token).await.is(403);
+            post(&mut stranger, &row, &path, &admin.token).await.is(403);
             stranger.post_bare(&path, &[]).await.is(403);
         }
     }
@@ -270,7 +283,7 @@ async fn requests_from_other_sites_change_nothing_on_any_route() {
     let mut browser = browser_of(&app, Persona::ConfirmedAdmin, &ada, &grace).await;
     let mut stranger = browser_of(&app, Persona::Anonymous, &ada, &grace).await;
     let before = app.dump();
-    for row in every_row().iter().filter(|row| row.method == Method::Post) {
+    for row in every_form() {
         let path = filled(row.path);
         for (name, value) in [
             ("origin", "https://evil.example".to_owned()),
@@ -304,7 +317,7 @@ async fn the_wrong_method_is_405_and_names_the_right_ones() {
         let methods = allowed.entry(row.path).or_default();
         match row.method {
             Method::Get => methods.extend(["GET", "HEAD"]),
-            Method::Post => methods.extend(["POST"]),
+            other => methods.extend([other.as_str()]),
         }
     }
     refuses_all_but(&mut browser, allowed).await;
@@ -418,7 +431,7 @@ async fn every_link_and_form_on_a_page_leads_somewhere() {
     browser.fill_in("/admin/invitations", &[("email", "alan@example.org")]).await.is(303);
     let mut pages: Vec<String> =
         every_row().iter().filter(|row| row.method == Method::Get).map(|row| row.path.to_owned()).collect();
-    pages.retain(|path| !path.contains('{'));
+    pages.retain(|path| !path.contains('{') && !path.starts_with("/api/"));
     pages.push(format!("/admin/users/{}", ada.id));
     let mut followed = BTreeSet::new();
     while let Some(page) = pages.pop() {
@@ -542,7 +555,7 @@ fn who_gets_in_where() -> String {
         format!("| guard | {} |\n", personas.iter().map(in_words).collect::<Vec<_>>().join(" | "));
     table += &format!("|---|{}\n", "---|".repeat(personas.len()));
     let mut guards: Vec<GuardKind> = Vec::new();
-    for row in routes::table().iter().filter(|row| !matches!(row.method, Method::Post)) {
+    for row in routes::page_table().iter().filter(|row| !matches!(row.method, Method::Post)) {
         if !guards.contains(&row.guard) {
             guards.push(row.guard);
         }

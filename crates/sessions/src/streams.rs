@@ -1,9 +1,9 @@
 //! Streams: responses, uploads and websockets that outlive the lookup of their session.
 //!
-//! Open a stream, then look the session up (again), then [`clear`](ActiveStream::clear) the stream: a change that was
-//! announced before the stream was opened is seen by the lookup, and a later one marks the stream. Each piece of data is
-//! written under a [`WritePermit`], which a marked stream does not give. Marking waits for the writes that have begun, so
-//! when a revocation is answered, nothing is being written for the session, and nothing will be.
+//! Open a stream, then look the session up (again), then [`clear`](ActiveStream::clear) the stream: the lookup sees a
+//! change that was announced before the stream was opened, and a later change marks the stream. Each piece of data is
+//! written under a [`WritePermit`], which a marked stream does not give. Marking waits for the writes that have begun,
+//! so when a revocation is answered, nothing is being written for the session, and nothing will be.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -25,9 +25,9 @@ pub enum StreamEnd {
     Ended,
     /// The rules no longer admit it.
     Refused,
-    /// Whether it may go on could not be found out in time.
+    /// Whether it may go on could not be determined in time.
     Unconfirmed,
-    /// The instance stops.
+    /// The instance is stopping.
     Shutdown,
 }
 
@@ -40,22 +40,22 @@ impl StreamEnd {
 pub enum Direction {
     /// To the client.
     Down,
-    /// To the server behind.
+    /// To the upstream server.
     Up,
 }
 
-/// What is passed on for one request, in both directions, until it is complete.
+/// The data of one request and its response, until both are complete. It is written only while access lasts.
 pub struct ActiveStream<T> {
     principal: Option<Principal>,
-    /// What the application needs to decide again.
+    /// What the application needs to decide about the stream again.
     pub facts: T,
-    /// How many changes were announced that may concern it. The first is its own beginning.
+    /// The number of announced changes that may concern it. Its own opening counts as the first.
     announced: AtomicU64,
-    /// How many of them a lookup has taken into account.
+    /// How many of these changes a lookup has taken into account.
     cleared: AtomicU64,
     /// How many writes are in progress.
     writing: AtomicU32,
-    /// Position in [`StreamEnd::ALL`] plus 1; 0 while it runs.
+    /// The position in [`StreamEnd::ALL`] plus 1; 0 while the stream is open.
     end: AtomicU8,
     /// When the session ends if it is not used: a [`Moment`].
     until: AtomicI64,
@@ -91,20 +91,20 @@ impl<T> ActiveStream<T> {
         self.principal
     }
 
-    /// To be taken *before* the lookup that will [`clear`](Self::clear) it.
+    /// Take this *before* the lookup that will [`clear`](Self::clear) the stream.
     pub fn generation(&self) -> StreamGeneration {
         StreamGeneration(self.announced.load(Ordering::SeqCst))
     }
 
-    /// The lookup that began after `generation` has found that it may go on, until `until` at the latest. Changes that
-    /// were announced since then still hold it back.
+    /// A lookup that began after `generation` has found that the stream may go on, until `until` at the latest. Changes
+    /// that were announced since `generation` still keep it paused.
     pub fn clear(&self, generation: StreamGeneration, until: Moment) {
         self.until.store(until.0, Ordering::SeqCst);
         self.cleared.fetch_max(generation.0, Ordering::SeqCst);
         self.wake();
     }
 
-    /// Ends it: nothing more is written. Returns whether it was running.
+    /// Ends the stream: nothing more is written. Returns whether it was open.
     pub fn finish(&self, why: StreamEnd) -> bool {
         let position = StreamEnd::ALL.iter().position(|end| *end == why).unwrap_or_default();
         let code = u8::try_from(position + 1).unwrap_or(u8::MAX);
@@ -113,7 +113,7 @@ impl<T> ActiveStream<T> {
         was_running
     }
 
-    /// Why it was ended; `None` while it runs.
+    /// Why the stream was ended; `None` while it is open.
     pub fn end(&self) -> Option<StreamEnd> {
         let code = self.end.load(Ordering::SeqCst);
         StreamEnd::ALL.get(usize::from(code).checked_sub(1)?).copied()
@@ -124,14 +124,14 @@ impl<T> ActiveStream<T> {
         self.announced.load(Ordering::SeqCst) > self.cleared.load(Ordering::SeqCst)
     }
 
-    /// Whether its session must be looked up again because of the time.
+    /// Whether its session may have expired, so that it must be looked up again.
     pub fn is_over(&self, now: Moment) -> bool {
         now.0 >= self.until.load(Ordering::SeqCst)
     }
 
     /// A permit to write one piece of data now, or why there will be none. Pending while a change has to be looked up,
-    /// and without a lease. The task is woken when the stream is cleared or ends; nothing announces a new lease, so call
-    /// [`wake_waiting`](Self::wake_waiting) from time to time.
+    /// and while there is no lease. The task is woken when the stream is cleared or ends. Nothing announces a new
+    /// lease, so call [`wake_waiting`](Self::wake_waiting) from time to time.
     ///
     /// * `now`: [`Store::lease_moment`](super::Store::lease_moment).
     pub fn poll_permit(
@@ -155,7 +155,7 @@ impl<T> ActiveStream<T> {
         Poll::Ready(Ok(permit))
     }
 
-    /// Wakes the task when the stream was cleared or has ended.
+    /// Wakes the task when the stream is cleared or ends.
     pub fn register(&self, direction: Direction, cx: &Context<'_>) {
         let mut wakers = lock(&self.wakers);
         let waker = &mut wakers[direction as usize];
@@ -176,12 +176,13 @@ impl<T> ActiveStream<T> {
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    /// Holds it back until a lookup that begins after this clears it. Does not wait for a write that has begun.
+    /// Pauses the stream until a lookup that begins after this call clears it. Does not wait for a write that has
+    /// begun.
     pub fn mark(&self) {
         self.announced.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Returns when no write is in progress that began before the mark. A write is one call that does not block.
+    /// Waits for writes that began before the mark. Each write is a single call that does not block.
     fn wait_for_writers(&self) {
         fence(Ordering::SeqCst);
         while self.writing.load(Ordering::SeqCst) > 0 {
@@ -199,18 +200,18 @@ impl Drop for WritePermit<'_> {
     }
 }
 
-/// What a connection asks before each write of a response that lasts no longer than its stream: an [`OpenStream`] with
-/// the application's lease.
+/// A connection asks this before each write of a response that must not outlive its stream. Implementations combine an
+/// [`OpenStream`] with the application's lease.
 pub trait WriteGate {
-    /// A permit to write once, or why nothing will be written any more. Pending while a change has to be looked up, and
-    /// without a lease; see [`ActiveStream::poll_permit`].
+    /// A permit to write once, or why nothing more may be written. Pending while a change has to be looked up, and
+    /// while there is no lease; see [`ActiveStream::poll_permit`].
     fn poll_permit(&self, direction: Direction, cx: &Context<'_>)
     -> Poll<Result<WritePermit<'_>, StreamEnd>>;
 
-    /// Wakes the task when the stream ends, or may go on.
+    /// Wakes the task when the stream ends or may go on.
     fn register(&self, direction: Direction, cx: &Context<'_>);
 
-    /// Why it was ended; `None` while it runs.
+    /// Why the stream was ended; `None` while it is open.
     fn end(&self) -> Option<StreamEnd>;
 }
 
@@ -248,7 +249,7 @@ impl<T> Streams<T> {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Whether there is none.
+    /// Whether no stream is open.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -301,7 +302,7 @@ impl<T> Streams<T> {
     }
 }
 
-/// All are marked before the first is waited for.
+/// Marks all streams before it waits for the writers of the first one.
 fn mark_all<T>(streams: &[Arc<ActiveStream<T>>]) {
     streams.iter().for_each(|stream| stream.mark());
     streams.iter().for_each(|stream| stream.wait_for_writers());

@@ -342,8 +342,11 @@ fn throw_out(conn: &mut PgConnection, database: &str) -> QueryResult<()> {
     Ok(())
 }
 
+/// Patient: on a busy machine, the server takes seconds to start a process for a connection.
 fn connect(url: &str) -> PgConnection {
-    latchkey_db::connect(url, NAME).unwrap_or_else(|error| panic!("{error}"))
+    let separator = if url.contains('?') { '&' } else { '?' };
+    latchkey_db::connect(&format!("{url}{separator}connect_timeout=30"), NAME)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn execute(conn: &mut PgConnection, statements: &str) {

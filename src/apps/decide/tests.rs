@@ -280,7 +280,7 @@ fn a_preflight_passes_for_other_sites_of_the_app_alone_and_never_carries_an_iden
         decide(&app, &request, None, NOW).0
     };
     assert_eq!(asked("https://shop.example.org"), Answer::Pass { identity: false, open: false });
-    // Browsers send none for the app's own origin; a client would get past the rules with it.
+    // Browsers send none for the app's own origin; a client could bypass the rules with it.
     for other in ["https://wiki.example.org", "https://evil.example", "null", ""] {
         assert_eq!(asked(other), Answer::PreflightRefused, "{other}");
     }

@@ -140,7 +140,7 @@ fn what_a_lenient_decoder_reads_as_a_separator_or_as_dots_is_refused() {
     assert_eq!(canonical("/caf%C3%A9").as_deref(), Ok("/caf\u{e9}".as_bytes()));
 }
 
-/// The ways in which servers turn a path into the name of a resource. Each is found in some server.
+/// The ways in which servers turn a path into the name of a resource. Some server does each of them.
 fn readings(raw: &str) -> Vec<Vec<u8>> {
     let decoded = |path: &[u8]| percent_decode(path).collect::<Vec<u8>>();
     let per_segment = |path: &[u8], change: &dyn Fn(&[u8]) -> Vec<u8>| {

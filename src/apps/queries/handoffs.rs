@@ -17,7 +17,7 @@ use crate::identity::UserId;
 
 /// Deletes the oldest entries of this session, so that there is room for one more.
 pub(in crate::apps) fn drop_oldest(conn: &mut PgConnection, session: Handle) -> Result<(), Fault> {
-    // An entry that another tab creates meanwhile is newer than all of these.
+    // An entry that another tab creates at the same time is newer than all of these.
     let oldest = app_entries::table
         .filter(app_entries::session.eq(session.0))
         .order(app_entries::created_at.desc())
@@ -72,7 +72,7 @@ pub(in crate::apps) fn take(
 }
 
 /// Whether the app exists and is enabled. It stays so until the end of the transaction: disabling an app ends its keys,
-/// and no key may appear behind that.
+/// and no key may be created after that.
 pub(in crate::apps) fn lock_enabled(conn: &mut PgConnection, app: Uuid) -> Result<bool, Fault> {
     let found: Option<Uuid> =
         apps::table.find(app).filter(apps::enabled).select(apps::id).for_share().first(conn).optional()?;

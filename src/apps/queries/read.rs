@@ -19,7 +19,7 @@ pub(in crate::apps) fn stored_apps(conn: &mut PgConnection) -> Result<StoredApps
     let of_app = || app_origins::table.filter(app_origins::app.eq(apps::id)).order(app_origins::position);
     let origins = array::<Text, _>(of_app().select(app_origins::origin));
     let hosts = array::<Text, _>(of_app().select(app_origins::host));
-    // An app comes once a rule, and once if it has none.
+    // An app has one row per rule, and one row if it has no rules.
     let rows: Vec<(AppRow, Option<RuleRow>, OriginColumns)> = apps::table
         .left_join(app_rules::table)
         .order((apps::slug, app_rules::position))

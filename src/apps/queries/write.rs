@@ -38,15 +38,15 @@ pub(in crate::apps) fn delete_lost_origins(
         .map(ToString::to_string)
         .collect();
     if !lost.is_empty() {
-        // Before the entries, which a handoff that is being completed locks after the app.
+        // A handoff that is being completed locks the app and then its entry, so lock the app first here too.
         apps::table.find(before.id.0).for_no_key_update().select(apps::id).first::<Uuid>(conn)?;
         diesel::delete(app_origins::table.filter(app_origins::origin.eq_any(lost))).execute(conn)?;
     }
     Ok(())
 }
 
-/// Writes the new state of an app whose lost origins are deleted. Rows of origins that stay are kept, because handoffs in
-/// flight depend on them.
+/// Writes the new state of an app whose lost origins are deleted. Rows of origins that stay are kept, because handoffs
+/// in flight depend on them.
 pub(in crate::apps) fn update_app(conn: &mut PgConnection, before: &App, after: &App) -> Result<(), Fault> {
     diesel::update(apps::table.find(after.id.0)).set(AppRow::of(after)).execute(conn)?;
     if before.origins != after.origins {

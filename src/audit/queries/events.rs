@@ -10,11 +10,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::audit::events::{AuditAction, Event, NewEvent};
+use crate::audit::trail::{LinkedRecord, TrailFilter};
 use crate::db::Fault;
 use crate::db::schema::audit_events::{self, dsl};
-use crate::db::schema::users;
+use crate::db::schema::{audit_chain, users};
 use crate::identity::queries::{containing, containing_address};
 use crate::identity::{Agent, UserId};
+use latchkey_sessions::Handle;
 
 pub(crate) fn insert_event(conn: &mut PgConnection, event: &NewEvent<'_>) -> Result<(), Fault> {
     let printable = |text: &str| text.chars().filter(|c| *c != '\0').take(400).collect::<String>();
@@ -91,19 +93,77 @@ pub(crate) fn events(
             dsl::detail,
         ))
         .load(conn)?;
-    let events = rows
-        .into_iter()
-        .map(|(at, act, (actor, actor_name), (subject, subject_name), address, user_agent, detail)| Event {
-            at,
-            action: AuditAction::parse(&act),
-            actor: actor.map(UserId),
-            actor_name,
-            subject: subject.map(UserId),
-            subject_name,
-            agent: Agent::stored(&address, user_agent),
-            address,
-            detail,
-        })
-        .collect();
-    Ok((events, total))
+    Ok((rows.into_iter().map(event).collect(), total))
+}
+
+fn event(
+    (at, act, (actor, actor_name), (subject, subject_name), address, user_agent, detail): EventColumns,
+) -> Event {
+    Event {
+        at,
+        action: AuditAction::parse(&act),
+        actor: actor.map(UserId),
+        actor_name,
+        subject: subject.map(UserId),
+        subject_name,
+        agent: Agent::stored(&address, user_agent),
+        address,
+        detail,
+    }
+}
+
+/// The events after the link `after` of the chain, in its order, which is the order of their commits: an event that is
+/// committed later than another one also comes later here, although its own id may be lower.
+pub(crate) fn linked_events(
+    conn: &mut PgConnection,
+    filter: &TrailFilter,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<LinkedRecord>, Fault> {
+    let actors = diesel::alias!(users as actors);
+    let mut rows = audit_events::table
+        .inner_join(audit_chain::table.on(audit_chain::event_id.eq(dsl::id)))
+        .left_join(users::table.on(dsl::subject.eq(users::id.nullable())))
+        .left_join(actors.on(dsl::actor.eq(actors.field(users::id).nullable())))
+        .filter(audit_chain::seq.gt(after))
+        .order(audit_chain::seq)
+        .limit(limit)
+        .select((
+            audit_chain::seq,
+            dsl::act,
+            dsl::session,
+            (
+                dsl::at,
+                dsl::act,
+                (dsl::actor, actors.field(users::name).nullable()),
+                (dsl::subject, users::name.nullable()),
+                dsl::address,
+                dsl::user_agent,
+                dsl::detail,
+            ),
+        ))
+        .into_boxed();
+    if let Some(act) = &filter.act {
+        rows = rows.filter(dsl::act.eq(act.clone()));
+    }
+    if let Some(actor) = filter.actor {
+        rows = rows.filter(dsl::actor.eq(actor.0));
+    }
+    if let Some(subject) = filter.subject {
+        rows = rows.filter(dsl::subject.eq(subject.0));
+    }
+    if let Some(from) = filter.from {
+        rows = rows.filter(dsl::at.ge(from));
+    }
+    if let Some(to) = filter.to {
+        rows = rows.filter(dsl::at.lt(to));
+    }
+    let found: Vec<(i64, String, Option<Uuid>, EventColumns)> = rows.load(conn)?;
+    let record = |(seq, act, session, columns): (i64, String, Option<Uuid>, EventColumns)| LinkedRecord {
+        seq,
+        act,
+        session: session.map(Handle),
+        event: event(columns),
+    };
+    Ok(found.into_iter().map(record).collect())
 }

@@ -17,8 +17,8 @@ use crate::web::copy::access::{UserEmails, answer, skipped, when, who};
 #[command(group = ArgGroup::new("request").required(true).args(["get", "post", "path"]))]
 pub struct ExplainRequest {
     slug: String,
-    /// The email address of the user. Default: a visitor who is not logged in. The user counts as having just logged in,
-    /// with all of their factors.
+    /// The email address of the user. Default: a visitor who is not logged in. The user counts as having just logged
+    /// in, with all of their factors.
     #[arg(long = "as")]
     user: Option<String>,
     /// Ask about a request that a program sends with an access token of the user.

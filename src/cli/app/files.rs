@@ -42,7 +42,7 @@ pub fn refused(path: &Path, why: &FileRefusal) -> Failure {
     format!("{}: {}", path.display(), file_refusal(why)).into()
 }
 
-/// What a file changes, one line an app and a field.
+/// The changes that a file makes, one line for each app and field.
 pub fn lines(applied: &Applied) -> Vec<String> {
     let mut lines: Vec<String> = applied.groups.iter().map(|group| format!("+ group {group}")).collect();
     for difference in &applied.apps {

@@ -78,7 +78,7 @@ fn entry(file: &AppsFile, slug: &str) -> Value {
     entry
 }
 
-/// The rules, one a line, in the order in which they are checked.
+/// The rules, one per line, in the order in which they are checked.
 pub async fn print_rules(accounts: &Accounts, app: &App) -> Result<(), Failure> {
     let emails: UserEmails = accounts.apps.addresses_in(app).await?.into_iter().collect::<HashMap<_, _>>();
     for (position, rule) in (1..).zip(&app.rules) {

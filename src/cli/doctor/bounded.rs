@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::finding::{Finding, problem};
 
-/// Runs one check in its own thread: if it hangs or panics, this is its finding, and the others are not affected. The thread
-/// is abandoned, because the process is about to exit.
+/// Runs one check in its own thread: if it hangs or panics, this is its finding, and the others are not affected. The
+/// thread is abandoned, because the process is about to exit.
 pub(super) fn bounded<T: Send + 'static>(
     check: &'static str,
     within: Duration,

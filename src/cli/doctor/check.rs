@@ -1,4 +1,4 @@
-//! What the checks of the doctor have in common.
+//! Shared parts of the doctor's checks.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::db::{Db, Fault};
 /// A notification arrives within milliseconds, or never.
 pub const NOTIFY_WITHIN: Duration = Duration::from_secs(2);
 
-/// What a check can use.
+/// The resources that a check can use.
 pub struct CheckContext<'c> {
     pub conn: &'c mut PgConnection,
     pub db: &'c Db,

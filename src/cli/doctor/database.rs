@@ -1,5 +1,5 @@
-//! Checks the database. The checks run one after the other on one connection; if one hangs, the others are reported as not
-//! checked.
+//! Checks the database. The checks run one after the other on one connection; if one hangs, the others are reported as
+//! not checked.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,8 @@ use latchkey_sessions::ping_instances;
 /// The server of local mode may have to be started first.
 const START_WITHIN: Duration = Duration::from_secs(30);
 
-/// How much longer a check may take than the longest wait for the database, so that the check itself reports what failed.
+/// How much longer a check may take than the longest wait for the database, so that the check itself reports what
+/// failed.
 const MARGIN: Duration = Duration::from_secs(1);
 
 const OLDEST: i32 = 140_000;
@@ -263,7 +264,8 @@ fn rights(context: &mut CheckContext<'_>) -> Result<Finding, Fault> {
     Ok(ok("database.rights", format!("{} has what it needs, and no more", server.role)))
 }
 
-/// The rights that are missing on a table. The application only inserts audit events, and the database writes the chain.
+/// The rights that are missing on a table. The application only inserts audit events, and the database writes the
+/// chain.
 fn lacking(table: &Rights) -> Option<String> {
     let Rights { name, select, insert, update, delete } = table;
     let changed = !name.starts_with("audit_") && !name.starts_with("__diesel");

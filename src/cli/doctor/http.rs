@@ -194,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    /// What a server that answers with these bytes is seen to answer, and the request it got.
+    /// The result of a request to a server that answers with these bytes, and the request that the server got.
     fn answered(bytes: &[u8], headers: &[(&str, &str)]) -> (Result<Response, String>, String) {
         answered_to(bytes, RequestSpec::get("/a/path", headers))
     }

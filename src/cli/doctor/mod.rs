@@ -1,5 +1,5 @@
-//! `latchkey doctor`: checks what the program depends on, and reports for each check what it found and what to do. Changes
-//! nothing, prints no secret, and always ends: every check has a timeout.
+//! `latchkey doctor`: checks what the program depends on, and reports for each check what it found and what to do.
+//! Changes nothing, prints no secret, and always ends: every check has a timeout.
 
 mod app;
 mod bounded;

@@ -147,8 +147,8 @@ fn reached(settings: &Settings, asked: &Url, seen: &ObservedRequest) -> Finding 
     ok("site.reach", who)
 }
 
-/// The first request has no `X-Forwarded-For`, so the entries that arrive are those of the proxies; the second request has
-/// a forged one.
+/// The first request has no `X-Forwarded-For`, so the entries that arrive are those of the proxies; the second request
+/// has a forged one.
 pub(super) fn address(check: &'static str, seen: &ObservedRequest, spoofed: &ObservedRequest) -> Finding {
     let ObservedRequest { forwarded, trusted_hops, .. } = seen;
     let text =

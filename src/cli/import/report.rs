@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
-/// Addresses of the file that are remembered (about 40 MB), to tell a duplicate row from an existing user. Beyond the limit,
-/// a duplicate is reported as an existing user, which is true by then.
+/// Addresses of the file that are remembered (about 40 MB), to tell a duplicate row from an existing user. Beyond the
+/// limit, a duplicate is reported as an existing user, which is true by then.
 const REMEMBERED: usize = 2_000_000;
 
 /// Characters of the progress bar.
@@ -63,7 +63,7 @@ impl ImportReport {
             // Not part of the text: after an interrupted import, a second run would print one line for each imported
             // user.
             if self.json {
-                self.skipped(line, "exists", "a user with this address exists already");
+                self.skipped(line, "exists", "a user with this address already exists");
             }
         }
     }
@@ -79,7 +79,7 @@ impl ImportReport {
         }
         let done = if self.dry { "would be imported" } else { "imported" };
         print_line(&format_args!(
-            "{imported} {done} ({without_password} without a password), {existing} exist already, {refused} refused."
+            "{imported} {done} ({without_password} without a password), {existing} already exist, {refused} refused."
         ));
         if *refused > 0 && imported + existing > 0 {
             print_line(

@@ -144,11 +144,11 @@ fn columns(header: &StringRecord) -> Result<Vec<usize>, String> {
     Ok(columns)
 }
 
-/// One line of CSV (RFC 4180), without line breaks in its fields. Each line is parsed by itself, so that a missing quotation
-/// mark spoils one row and not the rest of the file.
+/// One line of CSV (RFC 4180), without line breaks in its fields. Each line is parsed by itself, so that a missing
+/// quotation mark spoils one row and not the rest of the file.
 fn fields(text: &str) -> Result<StringRecord, String> {
     if text.matches('"').count() % 2 == 1 {
-        return Err("a quotation mark has no counterpart on its line".into());
+        return Err("a quotation mark is not closed on its line".into());
     }
     let input = format!("{text}\n");
     let mut reader = ReaderBuilder::new().has_headers(false).from_reader(input.as_bytes());

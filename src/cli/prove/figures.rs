@@ -11,12 +11,12 @@ pub fn times(times: Option<Percentiles>) -> Option<Value> {
     times.map(|Percentiles { p50, p99, max }| json!({ "p50": p50, "p99": p99, "max": max }))
 }
 
-/// Above the [`line`]s of a table.
+/// The heading above the [`line`]s of a table.
 pub fn heading(f: &mut Formatter<'_>, what: &str) -> fmt::Result {
     writeln!(f, "{what:<50}{:>9}{:>9}{:>9}", "p50", "p99", "max")
 }
 
-/// Nothing if there are no times.
+/// Empty if there are no times.
 pub fn line(f: &mut Formatter<'_>, what: &str, times: Option<Percentiles>) -> fmt::Result {
     match times {
         Some(Percentiles { p50, p99, max }) => writeln!(f, "{what:<50}{p50:>9.2}{p99:>9.2}{max:>9.2}"),

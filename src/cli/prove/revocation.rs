@@ -27,7 +27,7 @@ pub struct RevocationOptions {
     /// revoked session have ended.
     #[arg(long)]
     apps: bool,
-    /// Revoke access tokens instead of sessions, while programs open an app behind the instances with them.
+    /// Revoke access tokens instead of sessions, while programs use the API and an app behind the instances with them.
     #[arg(long, conflicts_with = "apps")]
     tokens: bool,
     /// Print JSON, in one line.
@@ -100,7 +100,7 @@ struct Nouns {
 fn nouns(kind: ProbedKind) -> Nouns {
     match kind {
         ProbedKind::Sessions => Nouns { one: "session", many: "sessions", page: "/home" },
-        ProbedKind::Tokens => Nouns { one: "access token", many: "access tokens", page: "a page of an app" },
+        ProbedKind::Tokens => Nouns { one: "access token", many: "access tokens", page: "/api/v1/me and a page of an app" },
     }
 }
 

@@ -16,7 +16,7 @@ pub fn words(failing: StreamFailing) -> String {
             format!("{late} streams received an event that the app created after the revocation was answered")
         }
         StreamFailing::LookedComplete(number) => {
-            format!("{number} streams ended in order: a client would take what it has for complete")
+            format!("{number} streams ended cleanly: a client would take what it has for complete")
         }
         StreamFailing::Lost { lost, of } => {
             format!("{lost} of {of} streams of sessions that were not revoked did not go on")

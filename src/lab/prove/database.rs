@@ -1,5 +1,5 @@
-//! A temporary database: created on a server beside the others, dropped with its value, so that `latchkey prove` touches
-//! no existing row.
+//! A temporary database: created on a server beside the others, dropped with its value, so that `latchkey prove`
+//! touches no existing row.
 
 use latchkey_db::conninfo::with_database;
 use secrecy::{ExposeSecret as _, SecretString};

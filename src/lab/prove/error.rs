@@ -1,4 +1,4 @@
-//! Why nothing could be proven. The command line shows it.
+//! Why the proof could not be run. The command line shows it.
 
 use std::fmt::{self, Display, Formatter};
 use std::io;
@@ -7,7 +7,7 @@ use crate::apps::AppRefusal;
 use crate::config::Misconfigured;
 use crate::db::Fault;
 use crate::db::local::LocalError;
-use crate::tokens::TokenRefusal;
+use crate::tokens::{ScopesRefusal, TokenRefusal};
 use crate::users::AdminRefusal;
 
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub enum ProveError {
     InstanceEnded {
         last_log_line: String,
     },
-    /// An instance did not show what was waited for.
+    /// An instance did not reach the expected state in time.
     TimedOut(Awaited),
     /// An answer that the test does not allow.
     Unexpected {
@@ -34,6 +34,8 @@ pub enum ProveError {
     InvalidAccount(String),
     AppRefused(AppRefusal),
     TokenRefused(TokenRefusal),
+    /// A scope that this program made up was refused.
+    InvalidScope(ScopesRefusal),
 }
 
 impl ProveError {
@@ -42,7 +44,7 @@ impl ProveError {
     }
 }
 
-/// What an instance must show.
+/// The state that an instance must reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
     Ready,
@@ -57,7 +59,7 @@ pub enum Request {
     /// The page that lists sessions or tokens.
     Page(&'static str),
     Revocation,
-    /// A step from the app to the portal and back.
+    /// A step on the way from the app to the portal and back.
     Handoff,
 }
 
@@ -91,6 +93,7 @@ impl Display for ProveError {
             Self::AccountRefused(refusal) => write!(f, "an account could not be created: {refusal:?}"),
             Self::InvalidAccount(why) => write!(f, "an account could not be created: {why}"),
             Self::TokenRefused(refusal) => write!(f, "an access token could not be created: {refusal:?}"),
+            Self::InvalidScope(why) => write!(f, "an access token could not be created: {why:?}"),
             Self::AppRefused(refusal) => write!(f, "the app could not be registered: {refusal:?}"),
         }
     }

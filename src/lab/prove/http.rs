@@ -7,11 +7,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longer than the program may take for any answer.
+/// Longer than any answer of the program may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The host name of the portal, on every instance.
-const PORTAL: &str = "localhost";
+pub const PORTAL: &str = "localhost";
 
 /// Our response headers are far smaller.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
@@ -32,7 +32,7 @@ pub struct ProbeAnswer {
 }
 
 impl ProbeAnswer {
-    /// Whether it redirects to this page of the portal, with any query.
+    /// Whether the response redirects to this page of the portal, with any query.
     pub fn leads_to(&self, path: &str) -> bool {
         self.status == 303 && self.location.split('?').next() == Some(path)
     }
@@ -69,7 +69,7 @@ impl HttpConnection {
         .await
     }
 
-    /// Posts a form as a browser on this page would.
+    /// Posts a form like a browser on this page.
     pub async fn post(&mut self, path: &str, cookie: &str, form: &str) -> Result<ProbeAnswer, Error> {
         let length = form.len();
         self.send(&format!(

@@ -1,5 +1,4 @@
-//! Clients that send requests to each instance without pause, while sessions or tokens are revoked; every answer is
-//! checked.
+//! Clients that keep sending requests to each instance while sessions or tokens are revoked; every answer is checked.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,14 +15,14 @@ use super::probed::{Probed, ProbedKind};
 use super::report::{ProbeCounts, RevocationReport};
 use super::users::{ProbeUser, ProbeUsers};
 
-/// Clients of each instance, each on a connection that is kept.
+/// Clients of each instance. Each keeps its connection.
 const CLIENTS_PER_INSTANCE: usize = 4;
 
-/// The pause of a client after each answer. Without it a small machine would measure how long requests wait for a
-/// processor. With it, an instance still gets some thousand requests a second.
+/// The pause of a client after each answer. Without it, a small machine would measure how long requests wait for a
+/// processor. With it, an instance still gets several thousand requests a second.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Of so many requests, one is for a session or token that was revoked a while ago, and one for one that is never
+/// One in this many requests is for a session or token that was revoked a while ago, and one for one that is never
 /// revoked.
 const CYCLE: usize = 8;
 
@@ -33,21 +32,21 @@ const REVOKED_KEPT: usize = 64;
 /// How long an instance may take to serve or to refuse a session or token.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// … once a revoked one was served: the result is clear, so the test does not wait long.
+/// The same, once a revoked one was served: the result is clear, so the test does not wait long.
 const TIMEOUT_WHEN_DISPROVEN: Duration = Duration::from_secs(1);
 
 pub struct Load {
     kind: ProbedKind,
     ports: Vec<u16>,
-    bystander: Rc<Watched>,
-    current: RefCell<Option<Rc<Watched>>>,
-    revoked: RefCell<Vec<Rc<Watched>>>,
+    bystander: Rc<WatchedCredential>,
+    current: RefCell<Option<Rc<WatchedCredential>>>,
+    revoked: RefCell<Vec<Rc<WatchedCredential>>>,
     pub counts: ProbeCounts,
     done: Cell<bool>,
 }
 
 /// A session or token, and what each instance answered to it.
-struct Watched {
+struct WatchedCredential {
     probed: Probed,
     by_instance: Vec<Answers>,
 }
@@ -64,7 +63,7 @@ fn increment(cell: &Cell<u64>) {
     cell.set(cell.get() + 1);
 }
 
-impl Watched {
+impl WatchedCredential {
     fn new(probed: Probed, instances: usize) -> Rc<Self> {
         Rc::new(Self { probed, by_instance: (0..instances).map(|_| Answers::default()).collect() })
     }
@@ -72,7 +71,7 @@ impl Watched {
 
 impl Load {
     pub fn new(kind: ProbedKind, ports: Vec<u16>, bystander: Probed) -> Self {
-        let bystander = Watched::new(bystander, ports.len());
+        let bystander = WatchedCredential::new(bystander, ports.len());
         let (current, revoked) = (RefCell::default(), RefCell::default());
         Self {
             kind,
@@ -85,7 +84,7 @@ impl Load {
         }
     }
 
-    /// Revokes for so many seconds, at one instance after the other.
+    /// Revokes for this many seconds, at each instance in turn.
     pub async fn run(
         self: Rc<Self>,
         users: ProbeUsers,
@@ -129,11 +128,11 @@ impl Load {
         http: &mut HttpConnection,
         report: &mut RevocationReport,
     ) -> Result<(), ProveError> {
-        let watched = Watched::new(probed, self.ports.len());
+        let watched = WatchedCredential::new(probed, self.ports.len());
         *self.current.borrow_mut() = Some(Rc::clone(&watched));
         self.wait_until(Awaited::Serving, &watched, |answers| answers.served.get() >= 2).await?;
         if !user.revoke(watched.probed.revocation(), http).await? {
-            // It may be revoked now, later or never, so nothing can be said about it.
+            // It may be revoked now, later or never, so its requests prove nothing.
             report.unanswered += 1;
             return Ok(());
         }
@@ -150,7 +149,7 @@ impl Load {
     async fn wait_until(
         &self,
         awaited: Awaited,
-        watched: &Watched,
+        watched: &WatchedCredential,
         shown: impl Fn(&Answers) -> bool,
     ) -> Result<(), ProveError> {
         let started = Instant::now();
@@ -180,7 +179,7 @@ impl Load {
         }
     }
 
-    fn choose(&self, turn: usize) -> Option<Rc<Watched>> {
+    fn choose(&self, turn: usize) -> Option<Rc<WatchedCredential>> {
         let revoked = self.revoked.borrow();
         match turn % CYCLE {
             0 => Some(Rc::clone(&self.bystander)),
@@ -189,9 +188,9 @@ impl Load {
         }
     }
 
-    async fn send_request(&self, http: &mut HttpConnection, instance: usize, watched: &Watched) {
+    async fn send_request(&self, http: &mut HttpConnection, instance: usize, watched: &WatchedCredential) {
         let (probed, answers) = (&watched.probed, &watched.by_instance[instance]);
-        // What was known when the request started.
+        // Read when the request starts, because a later revocation must not count.
         let revoked = probed.revocation().answered.get().is_some();
         let answer = probed.request(http).await;
         increment(&self.counts.requests);

@@ -12,6 +12,7 @@ mod queries;
 mod report;
 mod sandbox;
 mod streams;
+mod token_target;
 mod users;
 
 use std::rc::Rc;
@@ -29,8 +30,8 @@ pub use report::{Failing, Percentiles, RevocationReport};
 pub use streams::{Extent, RacedOpenings, StreamFailing, StreamKind, StreamReport, revoke_with_streams};
 pub use users::ProbeUsers;
 
-/// Runs `instances` instances and revokes sessions for so many seconds. Everything it created is removed when the
-/// future is dropped. Existing data is not touched.
+/// Runs `instances` instances and revokes sessions for this many seconds. Dropping the future removes everything that
+/// was created. Existing data is not touched.
 ///
 /// # Errors
 /// [`ProveError`] if the sandbox, an instance or an account could not be created, or an instance answered wrongly.
@@ -43,7 +44,7 @@ pub async fn revocation(
     prove(ProbedKind::Sessions, &running, running.users(settings)?, seconds).await
 }
 
-/// The same for access tokens, with which programs open an app behind the instances.
+/// The same for access tokens, with which programs use the API and an app behind the instances.
 ///
 /// # Errors
 /// As [`revocation`].
@@ -84,7 +85,7 @@ pub async fn stream_revocation(
     revoke_with_streams(running.ports(), &users, Extent::Seconds(seconds)).await
 }
 
-/// Instances that are ready, and their database. Dropping this removes them; the instances first.
+/// Instances that are ready, and their database. Dropping this removes the instances, then the database.
 struct Running {
     instances: Vec<Instance>,
     sandbox: Sandbox,

@@ -1,4 +1,4 @@
-//! What is revoked while requests are sent with it: a session at the portal, or an access token at an app.
+//! What is revoked while requests are sent with it: sessions, or access tokens.
 
 use std::io::Error;
 use std::mem;
@@ -7,11 +7,7 @@ use secrecy::ExposeSecret as _;
 
 use super::ProveError;
 use super::http::{HttpConnection, ProbeAnswer};
-use super::streams::{HOST, PAGE, SLUG};
 use super::users::{ProbeToken, ProbeUser, ProbeUsers, Revocation, Session};
-use crate::apps::Slug;
-use crate::config::Misconfigured;
-use crate::tokens::RequestedScopes;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProbedKind {
@@ -30,7 +26,7 @@ impl ProbedKind {
     pub async fn bystander(self, users: &ProbeUsers) -> Result<Probed, ProveError> {
         Ok(match self {
             Self::Sessions => Probed::Session(users.bystander().await?),
-            Self::Tokens => Probed::Token(users.bystanding_token(&scopes()?).await?),
+            Self::Tokens => Probed::Token(users.bystanding_token().await?),
         })
     }
 
@@ -47,18 +43,11 @@ impl ProbedKind {
                 Ok((user, sessions.into_iter().map(Probed::Session).collect()))
             }
             Self::Tokens => {
-                let (user, tokens) = users.user_with_tokens(http, &scopes()?).await?;
+                let (user, tokens) = users.user_with_tokens(http).await?;
                 Ok((user, tokens.into_iter().map(Probed::Token).collect()))
             }
         }
     }
-}
-
-/// For the app behind the instances.
-fn scopes() -> Result<RequestedScopes, ProveError> {
-    let slug =
-        Slug::parse(SLUG).map_err(|why| Misconfigured::new(format!("the app of the test: {why:?}")))?;
-    Ok(RequestedScopes::App(slug))
 }
 
 impl Probed {
@@ -72,7 +61,7 @@ impl Probed {
     pub async fn request(&self, http: &mut HttpConnection) -> Result<ProbeAnswer, Error> {
         match self {
             Self::Session(session) => http.get("/home", &session.cookie).await,
-            Self::Token(token) => http.get_with_token(HOST, PAGE, token.text.expose_secret()).await,
+            Self::Token(token) => token.target.request(http, token.text.expose_secret()).await,
         }
     }
 

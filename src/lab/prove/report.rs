@@ -23,7 +23,7 @@ pub struct RevocationReport {
     /// Milliseconds since the form was sent, one for each revocation.
     answered: Vec<f64>,
     refused_here: Vec<f64>,
-    /// By the last of the other instances.
+    /// Until the last of the other instances refused the session.
     refused_elsewhere: Vec<f64>,
 }
 
@@ -39,7 +39,7 @@ pub struct ProbeCounts {
     pub failed: Cell<u64>,
 }
 
-/// Why a report is no proof.
+/// Why a report proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failing {
     ServedAfterAnswer { served: u64, of: u64 },
@@ -71,7 +71,7 @@ impl RevocationReport {
         let since = |moment: Instant| moment.duration_since(sent).as_secs_f64() * 1000.0;
         self.answered.push(since(answered));
         let refused: Vec<f64> = refused.map(since).collect();
-        // An instance that never refused has no such moment, and counts in `served_after_answer`.
+        // An instance that never refused has no such time; it counts in `served_after_answer`.
         if refused.len() == self.instances {
             self.refused_here.push(refused[revoking]);
             let others = refused.iter().enumerate().filter(|(instance, _)| *instance != revoking);
@@ -103,7 +103,7 @@ impl RevocationReport {
         percentiles(&self.refused_elsewhere)
     }
 
-    /// Why this is no proof; `None` if it is one.
+    /// Why this proves nothing; `None` if it is a proof.
     pub fn failing(&self) -> Option<Failing> {
         if self.served_after_answer > 0 {
             let (served, of) = (self.served_after_answer, self.begun_after_answer);
@@ -121,7 +121,7 @@ pub fn percentiles(taken: &[f64]) -> Option<Percentiles> {
     let mut sorted = taken.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;
-    // The smallest value that so many hundredths do not exceed.
+    // The smallest value that this many percent of the values do not exceed.
     let at = |hundredths: usize| rounded(sorted[(sorted.len() * hundredths).div_ceil(100) - 1]);
     Some(Percentiles { p50: at(50), p99: at(99), max: rounded(sorted[last]) })
 }

@@ -1,4 +1,4 @@
-//! The accounts of the test: users with many sessions each, and one session of theirs that revokes the others.
+//! The accounts of the test: users with many sessions each, one of which revokes the others.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::ProveError;
 use super::error::Request;
 use super::http::HttpConnection;
+use super::token_target::TokenTarget;
 use crate::accounts::Accounts;
 use crate::apps::App;
 use crate::config::{Misconfigured, Origin, Settings, Transport};
@@ -14,7 +15,7 @@ use crate::identity::{Client, Email, Name, Role, UserId};
 use crate::mail::Mailer;
 use crate::notices::write_nothing;
 use crate::secret::{CookieSigner, Secret};
-use crate::tokens::{NewToken, RequestedScopes};
+use crate::tokens::NewToken;
 use latchkey_sessions::{Handle, Key, NewSession};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -44,6 +45,7 @@ pub struct Session {
 
 /// An access token, and when it was revoked.
 pub struct ProbeToken {
+    pub target: TokenTarget,
     pub text: SecretString,
     pub revocation: Revocation,
 }
@@ -99,12 +101,12 @@ impl ProbeUsers {
     }
 
     /// A token that is never revoked.
-    pub async fn bystanding_token(&self, scopes: &RequestedScopes) -> Result<ProbeToken, ProveError> {
+    pub async fn bystanding_token(&self) -> Result<ProbeToken, ProveError> {
         let (user, _) = self.new_user(0).await?;
-        self.token(user, scopes).await
+        self.token(user, 0).await
     }
 
-    /// A new user, who has opened the page that lists their sessions.
+    /// Creates a user and opens the page that lists their sessions.
     pub async fn user(&self, http: &mut HttpConnection) -> Result<ProbeUser, ProveError> {
         let (_, sessions) = self.new_user(SESSIONS_PER_USER).await?;
         open_page(http, SESSIONS_PAGE, sessions).await
@@ -114,31 +116,32 @@ impl ProbeUsers {
     pub async fn user_with_tokens(
         &self,
         http: &mut HttpConnection,
-        scopes: &RequestedScopes,
     ) -> Result<(ProbeUser, Vec<ProbeToken>), ProveError> {
         let (user, sessions) = self.new_user(1).await?;
         let mut tokens = Vec::new();
-        for _ in 0..TOKENS_PER_USER {
-            tokens.push(self.token(user, scopes).await?);
+        for number in 0..TOKENS_PER_USER {
+            tokens.push(self.token(user, number).await?);
         }
         Ok((open_page(http, TOKENS_PAGE, sessions).await?, tokens))
     }
 
-    async fn token(&self, user: UserId, scopes: &RequestedScopes) -> Result<ProbeToken, ProveError> {
+    /// * `number`: among the tokens of the user.
+    async fn token(&self, user: UserId, number: usize) -> Result<ProbeToken, ProveError> {
+        let target = TokenTarget::ALL[number % TokenTarget::ALL.len()];
         let token = NewToken {
             user,
-            name: "latchkey prove".to_owned(),
-            scopes: scopes.clone(),
+            name: format!("Program {number}"),
+            scopes: target.scopes()?,
             lifetime: TOKEN_LIFETIME,
             made_by: None,
         };
         let created = self.accounts.tokens.create(token, Client::operator()).await.split()?;
         let created = created.map_err(ProveError::TokenRefused)?;
         let revocation = Revocation::at(format!("{TOKENS_PAGE}/{}/revoke", created.record.id));
-        Ok(ProbeToken { text: created.text.reveal().into(), revocation })
+        Ok(ProbeToken { target, text: created.text.reveal().into(), revocation })
     }
 
-    /// Creates a user, and opens `count` sessions as a log-in does.
+    /// Creates a user, and opens `count` sessions like a log-in.
     async fn new_user(&self, count: usize) -> Result<(UserId, Vec<Session>), ProveError> {
         let number = self.created.replace(self.created.get() + 1);
         let invalid = |why: &dyn std::fmt::Debug| ProveError::InvalidAccount(format!("{why:?}"));

@@ -1,7 +1,7 @@
 //! Live connections of a run: the same lines behind its session and behind its token.
 //!
 //! The session's connection is a stream of the store ([`latchkey_sessions::Streams`]): a change marks it, and it writes
-//! nothing until the session was looked up again (`watch.rs`). The token's connection is what a gateway makes that
+//! nothing until the session has been looked up again (`watch.rs`). The token's connection is that of a gateway that
 //! verifies each request: the token is verified when the connection is opened, and never again.
 
 mod open;

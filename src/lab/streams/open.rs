@@ -22,13 +22,13 @@ pub enum StreamRefusal {
     /// The credential is refused.
     Credential(Box<Verdict>),
     Limit(StreamLimit),
-    /// This instance is not told of revocations, so it could not end the connection.
+    /// This instance is not notified of revocations, so it could not end the connection.
     NoLease,
 }
 
 pub struct OpenedStream {
     pub lines: LineSource,
-    /// To be asked before each write; `None` behind a token.
+    /// Must be asked before each write; `None` behind a token.
     pub gate: Option<SessionGate>,
 }
 
@@ -59,7 +59,7 @@ impl WriteGate for SessionGate {
 
 impl Drop for SessionGate {
     fn drop(&mut self) {
-        // A stream that was ended is still being explained.
+        // If the stream has ended, the task must still record the reason.
         if self.stream.end().is_none() {
             self.watch.abort();
         }
@@ -79,7 +79,7 @@ impl Lab {
         let Some(key) = cookie.and_then(|cookie| self.verified_key(cookie)) else {
             return credential(self.check_session(run, cookie).await?);
         };
-        // Before the lookup: a change that was announced earlier is seen by it, and a later one marks the stream.
+        // Before the lookup: the lookup sees a change that was announced earlier, and a later one marks the stream.
         let stream = self.streams.sessions.open(Some(run.principal()), SessionWatch::default());
         let generation = stream.generation();
         let verdict = self.check_session(run, cookie).await?;
@@ -105,7 +105,7 @@ impl Lab {
         Ok(OpenedStream { lines, gate: Some(gate) })
     }
 
-    /// Opens a connection as a gateway does that verifies the token of each request.
+    /// Opens a connection like a gateway that verifies the token of each request.
     ///
     /// # Errors
     /// Any [`Fault`](crate::db::Fault) of the database that holds the deny-list; a [`StreamRefusal`].

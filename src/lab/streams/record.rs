@@ -1,4 +1,4 @@
-//! What this instance remembers of a live connection, for the page of its run.
+//! The record of a live connection on this instance, for the page of its run.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,11 +29,13 @@ impl StreamSide {
 pub enum EndCause {
     /// The session was revoked or expired, or its subject was disabled.
     SessionEnded,
-    /// Whether the session lives could not be found out in time.
+    /// Whether the session is live could not be determined in time.
     Unconfirmed,
     /// It reached the limit of the lab.
     LifeOver,
-    /// The instance stops.
+    /// Its run was ended, or replaced by another.
+    RunOver,
+    /// The instance is stopping.
     Stopped,
     /// The browser closed it.
     ClientLeft,
@@ -46,6 +48,7 @@ impl EndCause {
             Self::SessionEnded => "session-ended",
             Self::Unconfirmed => "unconfirmed",
             Self::LifeOver => "life-over",
+            Self::RunOver => "run-over",
             Self::Stopped => "stopped",
             Self::ClientLeft => "client-left",
         }
@@ -75,7 +78,7 @@ impl StreamRecord {
         Self { side, opened, begun: Instant::now(), lines: AtomicU32::new(0), ending: Mutex::new(None) }
     }
 
-    /// How many lines it was given to send.
+    /// How many lines were handed over for sending.
     pub fn lines(&self) -> u32 {
         self.lines.load(Ordering::Relaxed)
     }
@@ -93,13 +96,13 @@ impl StreamRecord {
         self.lines.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Records the end, unless there was one before. Without `at`, it is now.
+    /// Records the end, unless one is recorded already. Without `at`, the end is now.
     pub(super) fn end(&self, cause: EndCause, at: Option<Moment>) {
         let at = at.unwrap_or_else(|| self.opened.plus(self.begun.elapsed()));
         self.locked().get_or_insert(StreamEnding { cause, at, after_revocation: None });
     }
 
-    /// Adds since when the session had ended.
+    /// Adds the time at which the session ended.
     pub(super) fn explain(&self, revoked: Moment) {
         if let Some(ending) = self.locked().as_mut() {
             ending.after_revocation = Some(ending.at.since(revoked));

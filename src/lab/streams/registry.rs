@@ -1,7 +1,7 @@
-//! The live connections of this instance: their limits, the changes that mark them, and the stop of the instance.
+//! The live connections of this instance: their limits, the changes that mark them, and their end when it stops.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -26,6 +26,8 @@ pub struct SessionWatch {
 pub struct LabStreams {
     pub(super) sessions: Arc<Streams<SessionWatch>>,
     runs: Mutex<HashMap<Uuid, RunStreams>>,
+    /// Open connections, those of forgotten runs included.
+    open: AtomicUsize,
     stopping: AtomicBool,
 }
 
@@ -33,6 +35,12 @@ pub struct LabStreams {
 struct RunStreams {
     records: Vec<Arc<StreamRecord>>,
     since: Instant,
+}
+
+impl RunStreams {
+    fn open(&self) -> usize {
+        self.records.iter().filter(|record| record.ending().is_none()).count()
+    }
 }
 
 impl LabStreams {
@@ -57,17 +65,16 @@ impl LabStreams {
         now: Moment,
     ) -> Result<LineSource, StreamLimit> {
         let mut runs = self.runs();
-        let is_open = |record: &&Arc<StreamRecord>| record.ending().is_none();
-        let open: usize = runs.values().map(|run| run.records.iter().filter(is_open).count()).sum();
-        if open >= MAX_STREAMS {
+        // Only raised here, under the lock.
+        if self.open.load(Ordering::SeqCst) >= MAX_STREAMS {
             return Err(StreamLimit::Instance);
         }
         let of_run =
             runs.entry(run).or_insert_with(|| RunStreams { records: Vec::new(), since: Instant::now() });
-        if of_run.records.iter().filter(is_open).count() >= MAX_STREAMS_PER_RUN {
+        if of_run.open() >= MAX_STREAMS_PER_RUN {
             return Err(StreamLimit::Run);
         }
-        // The oldest that has ended makes room.
+        // Remove the oldest one that has ended, to make room.
         if of_run.records.len() >= MAX_STREAMS_PER_RUN
             && let Some(ended) = of_run.records.iter().position(|record| record.ending().is_some())
         {
@@ -75,15 +82,21 @@ impl LabStreams {
         }
         let record = Arc::new(StreamRecord::new(side, now));
         of_run.records.push(Arc::clone(&record));
+        self.open.fetch_add(1, Ordering::SeqCst);
         Ok(LineSource { record, streams: Arc::clone(self) })
     }
 
+    /// Ends the connections of a run that is over, and forgets their records.
     pub(in crate::lab) fn forget(&self, run: Uuid) {
-        self.runs().remove(&run);
+        let forgotten = self.runs().remove(&run);
+        for record in forgotten.into_iter().flat_map(|run| run.records) {
+            record.end(EndCause::RunOver, None);
+        }
     }
 
+    /// No connection lasts as long as a run.
     pub(in crate::lab) fn forget_expired(&self) {
-        self.runs().retain(|_, run| run.since.elapsed() < RUN_LIFE);
+        self.runs().retain(|_, run| run.since.elapsed() < RUN_LIFE || run.open() > 0);
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<Uuid, RunStreams>> {
@@ -117,16 +130,13 @@ impl LineSource {
     /// # Errors
     /// The cause of the end.
     pub fn next_line(&self) -> Result<u32, EndCause> {
-        let ended = if self.streams.stopping.load(Ordering::SeqCst) {
-            Some(EndCause::Stopped)
-        } else {
-            self.record.is_too_old().then_some(EndCause::LifeOver)
-        };
-        match ended {
-            Some(cause) => {
-                self.record.end(cause, None);
-                Err(cause)
-            }
+        if self.streams.stopping.load(Ordering::SeqCst) {
+            self.record.end(EndCause::Stopped, None);
+        } else if self.record.is_too_old() {
+            self.record.end(EndCause::LifeOver, None);
+        }
+        match self.record.ending() {
+            Some(ending) => Err(ending.cause),
             None => Ok(self.record.count_line()),
         }
     }
@@ -134,6 +144,7 @@ impl LineSource {
 
 impl Drop for LineSource {
     fn drop(&mut self) {
+        self.streams.open.fetch_sub(1, Ordering::SeqCst);
         let stopping = self.streams.stopping.load(Ordering::SeqCst);
         self.record.end(if stopping { EndCause::Stopped } else { EndCause::ClientLeft }, None);
     }
@@ -173,6 +184,25 @@ mod tests {
         );
         streams.forget(run);
         assert!(streams.runs().is_empty());
+    }
+
+    #[test]
+    fn connections_of_a_forgotten_run_end_and_count_until_they_have() {
+        let streams = Arc::<LabStreams>::default();
+        let forgotten: Vec<LineSource> = (0..MAX_STREAMS)
+            .map(|number| {
+                let run = (number / MAX_STREAMS_PER_RUN) as u128;
+                let lines = open(&streams, run).ok().unwrap();
+                if number % MAX_STREAMS_PER_RUN == MAX_STREAMS_PER_RUN - 1 {
+                    streams.forget(Uuid::from_u128(run));
+                }
+                lines
+            })
+            .collect();
+        assert_eq!(open(&streams, u128::MAX).err(), Some(StreamLimit::Instance));
+        assert!(forgotten.iter().all(|lines| lines.next_line() == Err(EndCause::RunOver)));
+        drop(forgotten);
+        assert!(open(&streams, u128::MAX).is_ok());
     }
 
     #[test]

@@ -22,17 +22,17 @@ pub struct Watched {
     pub run: Uuid,
 }
 
-/// Runs until the stream was ended.
+/// Runs until the stream has ended.
 pub async fn watch(lab: Lab, watched: Watched) {
     let stream = &watched.stream;
-    // Since when it could not be confirmed.
+    // Since when the session could not be confirmed.
     let mut unconfirmed: Option<Instant> = None;
     while stream.end().is_none() {
         let limit = match unconfirmed {
             Some(_) => StreamLimits::RETRY_AFTER,
             None => StreamLimits::TIME_CHECK_EVERY,
         };
-        // The session may also end by time.
+        // The session may also expire.
         let _ = timeout(limit, stream.facts.changed.notified()).await;
         match still_live(&lab, &watched).await {
             Confirmation::Live => unconfirmed = None,
@@ -88,7 +88,7 @@ impl Watched {
     }
 }
 
-/// Reads since when the session had ended. The page shows it; the end did not need it.
+/// Reads when the session ended. Only the page needs it: the connection is closed already.
 async fn explain(lab: &Lab, watched: &Watched) {
     let (run, key) = (watched.run, watched.key.hash());
     let revoked = lab.db.read(move |conn| queries::access_ended(conn, run, &key)).await;

@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use crate::db::schema::{invitations, users};
+use crate::db::time::Moment;
 use crate::db::{Fault, time};
 use crate::identity::queries::lower;
 use crate::identity::{Email, EmailKey, UserId};
@@ -45,23 +46,40 @@ macro_rules! open {
     };
 }
 
+/// Invitations with the columns of [`InvitationRow`].
+macro_rules! listed {
+    () => {
+        invitations::table.inner_join(users::table).select((
+            invitations::id,
+            invitations::email,
+            users::name,
+            invitations::created_at,
+            invitations::expires_at,
+            invitations::accepted_at,
+            invitations::withdrawn_at,
+            crate::identity::queries::is_active_admin(),
+        ))
+    };
+}
+
 pub(crate) fn insert_invitation(
     conn: &mut PgConnection,
     token: &Token,
     email: &Email,
     by: UserId,
     good_for: Duration,
-) -> Result<(), Fault> {
+) -> Result<Uuid, Fault> {
     use invitations::dsl;
-    diesel::insert_into(invitations::table)
+    let id = diesel::insert_into(invitations::table)
         .values((
             dsl::token_hash.eq(token.hash().as_slice()),
             dsl::email.eq(email.as_str()),
             dsl::invited_by.eq(by.0),
             dsl::expires_at.eq(time::now() + time::interval(good_for)),
         ))
-        .execute(conn)?;
-    Ok(())
+        .returning(dsl::id)
+        .get_result(conn)?;
+    Ok(id)
 }
 
 /// The open invitation of this token, if it is for this address.
@@ -122,21 +140,29 @@ pub(crate) fn invitations(
     offset: i64,
 ) -> Result<(Vec<InvitationRow>, i64), Fault> {
     let total = invitations::table.count().get_result(conn)?;
-    let rows = invitations::table
-        .inner_join(users::table)
+    let rows = listed!()
         .order((invitations::created_at.desc(), invitations::id))
         .limit(limit)
         .offset(offset)
-        .select((
-            invitations::id,
-            invitations::email,
-            users::name,
-            invitations::created_at,
-            invitations::expires_at,
-            invitations::accepted_at,
-            invitations::withdrawn_at,
-            crate::identity::queries::is_active_admin(),
-        ))
         .load(conn)?;
     Ok((rows, total))
+}
+
+/// The newest first: `limit` of them after `after`.
+pub(crate) fn invitations_after(
+    conn: &mut PgConnection,
+    after: Option<(Moment, Uuid)>,
+    limit: i64,
+) -> Result<Vec<InvitationRow>, Fault> {
+    let mut rows =
+        listed!().order((invitations::created_at.desc(), invitations::id)).limit(limit).into_boxed();
+    if let Some((at, id)) = after {
+        let created_at = invitations::created_at;
+        rows = rows.filter(created_at.lt(at).or(created_at.eq(at).and(invitations::id.gt(id))));
+    }
+    Ok(rows.load(conn)?)
+}
+
+pub(crate) fn invitation(conn: &mut PgConnection, id: Uuid) -> Result<Option<InvitationRow>, Fault> {
+    Ok(listed!().filter(invitations::id.eq(id)).first(conn).optional()?)
 }

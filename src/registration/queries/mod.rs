@@ -10,8 +10,8 @@ mod setup;
 pub(crate) use addresses::{is_taken, reserved_until};
 pub(crate) use import::{drop_registrations_of, free_addresses, insert_imported_users};
 pub(crate) use invitations::{
-    accept_invitation, insert_invitation, invitation_email, invitations, open_invitation,
-    withdraw_invitation, withdraw_invitations_of,
+    accept_invitation, insert_invitation, invitation, invitation_email, invitations, invitations_after,
+    open_invitation, withdraw_invitation, withdraw_invitations_of,
 };
 pub(crate) use new_users::{AddressHolder, address_holder, has_admin, insert_user, unless_reserved};
 pub(crate) use registrations::{

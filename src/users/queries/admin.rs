@@ -33,15 +33,15 @@ pub struct UserRow {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
-struct UserRowColumns {
-    id: Uuid,
-    name: String,
-    email: String,
-    role: String,
-    disabled_at: Option<OffsetDateTime>,
-    created_at: OffsetDateTime,
-    last_login_at: Option<OffsetDateTime>,
-    delete_after: Option<OffsetDateTime>,
+pub(super) struct UserRowColumns {
+    pub id: Uuid,
+    pub name: String,
+    pub email: String,
+    pub role: String,
+    pub disabled_at: Option<OffsetDateTime>,
+    pub created_at: OffsetDateTime,
+    pub last_login_at: Option<OffsetDateTime>,
+    pub delete_after: Option<OffsetDateTime>,
 }
 
 pub(crate) fn users(
@@ -64,7 +64,7 @@ pub(crate) fn users(
 
 /// Whether the name or the address contains the search text, or the address one of its other spellings.
 #[diesel::dsl::auto_type]
-fn matches<'a>(typed: &'a str, unicode: &'a str, ascii: &'a str) -> _ {
+pub(super) fn matches<'a>(typed: &'a str, unicode: &'a str, ascii: &'a str) -> _ {
     dsl::name
         .ilike(typed)
         .or(dsl::email.ilike(typed))

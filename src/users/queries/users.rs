@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::db::schema::users::{self, dsl};
 use crate::db::{Fault, time};
-use crate::identity::queries::active_admins;
-use crate::identity::{Email, Name, Role, UserId};
+use crate::identity::queries::{active_admins, is_active_admin, to_recipient};
+use crate::identity::{Email, Name, Recipient, Role, UserId};
 use crate::registration::queries::unless_reserved;
 use latchkey_sessions::SessionTx;
 
@@ -38,6 +38,16 @@ pub(crate) fn set_email(conn: &mut PgConnection, id: UserId, email: &Email) -> R
 pub(crate) fn lock_admins(conn: &mut PgConnection) -> Result<Vec<UserId>, Fault> {
     let ids: Vec<Uuid> = active_admins().order(dsl::id).for_update().load(conn)?;
     Ok(ids.into_iter().map(UserId).collect())
+}
+
+/// Every administrator who is neither disabled nor about to be deleted.
+pub(crate) fn active_administrators(conn: &mut PgConnection) -> Result<Vec<Recipient>, Fault> {
+    let rows: Vec<(Uuid, String, String)> = users::table
+        .filter(is_active_admin())
+        .order(dsl::id)
+        .select((dsl::id, dsl::name, dsl::email))
+        .load(conn)?;
+    Ok(rows.into_iter().map(to_recipient).collect())
 }
 
 pub(crate) fn set_name(tx: &mut SessionTx<'_>, id: UserId, name: &Name) -> Result<(), Fault> {

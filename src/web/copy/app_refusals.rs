@@ -268,6 +268,7 @@ impl From<&GroupRefusal> for Phrase {
             GroupRefusal::Taken => Self::new("taken", "There is already a group with this name."),
             GroupRefusal::NoSuchGroup => Self::new("no-such-group", "There is no such group."),
             GroupRefusal::NoSuchUser => Self::new("no-such-user", "There is no such user."),
+            GroupRefusal::Changed => super::api::CHANGED_SINCE,
             GroupRefusal::InUse(apps) => Self::with(
                 "in-use",
                 format!("Rules of {} name this group. Remove it from those rules first.", apps.join(", ")),

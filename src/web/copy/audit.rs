@@ -130,7 +130,7 @@ pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
         AuditAction::PasskeyCopied => (with("Passkey refused because there may be a copy of it"), "bad"),
         AuditAction::AppEntered => (with("Opened an app"), "plain"),
         AuditAction::AppLeft => (with("Left an app"), "plain"),
-        AuditAction::AppRefused => (with("An app was closed to this user"), "bad"),
+        AuditAction::AppRefused => (with("Access to an app was refused"), "bad"),
         AuditAction::Exported => ("Account data downloaded".into(), "warn"),
         AuditAction::DeletionRequested => ("Account deletion requested".into(), "bad"),
         AuditAction::DeletionCancelled => ("Account deletion cancelled by logging in".into(), "good"),

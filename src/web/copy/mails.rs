@@ -257,11 +257,19 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
         },
         Notice::RepeatedFailures { failures, unlock } => NoticeText {
             subject: "Someone is guessing your password".into(),
-            what: format!("{failures} wrong passwords were entered for your Latchkey account, the last one {happened}. No one got in. From there, the next attempts have to wait. Browsers that you have logged in with before are not affected."),
+            what: format!("{failures} wrong passwords were entered for your Latchkey account, the last one {happened}. No one got in. Further attempts from there have to wait. Browsers that you have logged in with before are not affected."),
             advice: "If this was you, you can try again right away with this link. If not, you don't have to do anything.".into(),
             button: "Let me try again",
             link: unlock.url.clone(),
             why: "We send this email after repeated wrong passwords.",
+        },
+        Notice::RoleChanged { user, email, role, by } => NoticeText {
+            subject: "A program changed a role".into(),
+            what: format!("The role of {} was changed to “{}” {happened}, with an API token of {}.", isolated(email.as_str()), role.as_str(), isolated(by.as_str())),
+            advice: "If no administrator wanted this, change the role back. Then revoke the token and end every session of the administrator whose token it is.".into(),
+            button: "Show the user",
+            link: origin.link(&format!("/admin/users/{user}")),
+            why: "We send this email to every administrator when a program changes a role.",
         },
         Notice::PasswordLocked { failures, unknown_browser, unlock } => {
             let (whence, others) = match unknown_browser {
@@ -294,7 +302,10 @@ fn token_created(
     let (maker, advice, button, link) = match not_me {
         Some(not_me) => (
             format!("was created {happened}"),
-            format!("If this was you, ignore this email. If not, secure your account: we'll end every session, revoke every token, undo what was added to your account since that session began, and send you a link to set a new password. The link works for {}.", in_words(not_me.valid_for)),
+            format!(
+                "If this was you, ignore this email. If not, secure your account: we'll end every session, revoke every token, undo what was added to your account since that session began, and send you a link to set a new password. The link works for {}.",
+                in_words(not_me.valid_for)
+            ),
             "Secure my account",
             not_me.url.clone(),
         ),
@@ -307,7 +318,10 @@ fn token_created(
     };
     NoticeText {
         subject: "An access token was created".into(),
-        what: format!("An access token for your Latchkey account {maker}. {opens}, until {}.", moment(expires_at)),
+        what: format!(
+            "An access token for your Latchkey account {maker}. {opens}, until {}.",
+            moment(expires_at)
+        ),
         advice,
         button,
         link,

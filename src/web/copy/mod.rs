@@ -1,4 +1,5 @@
-//! What users read: each sentence that is not part of a template, with the code that names it. One directory a language.
+//! What users read: each sentence that is not part of a template, with the code that names it. One directory a
+//! language.
 //!
 //! # Codes on a page
 //! Tests compare codes, so a better sentence breaks none of them. Every code is the kebab-case name of the enum variant
@@ -19,6 +20,7 @@
 //! A problem document for a script has the same code in its member `code`.
 
 pub mod access;
+pub(super) mod api;
 pub(super) mod app_choices;
 pub mod app_file;
 pub(super) mod app_refusals;

@@ -217,6 +217,7 @@ impl From<AdminRefusal> for Phrase {
                 "This is the only administrator. Make another user an administrator first.",
             ),
             AdminRefusal::NoMail => NO_MAIL,
+            AdminRefusal::Changed => super::api::CHANGED_SINCE,
             AdminRefusal::AddressTaken => {
                 Self::new("taken", "There is already an account with this address.")
             }

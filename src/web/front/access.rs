@@ -4,35 +4,34 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::HeaderMap;
 use latchkey_sessions::Use;
 use uuid::Uuid;
 
+use super::access_attempt::AccessAttempt;
 use super::answers::{self, FrontRefusal};
 use super::app_request::AppRequest;
-use crate::apps::{AccessRequest, Answer, HostOwner, RequestHeaders, RequestKind, decide, is_safe};
+use crate::apps::{Answer, HostOwner, decide};
 use crate::db::time::Moment;
 use crate::db::{Failed, Fault, Refusable as _};
 use crate::throttle::RetryAfter;
-use crate::web::proxy::BodyLength;
 use crate::web::streams::{
-    Authenticated, Credential, CredentialId, Destination, LiveStreams, StreamFacts, StreamGate, StreamKey,
+    Credential, CredentialId, Destination, LiveCredential, LiveStreams, StreamFacts, StreamGate, StreamKey,
     ends_at,
 };
 
-/// What the rules say about a request.
+/// The answer of the rules to a request.
 pub enum Admission {
     Granted(Granted),
     Refused(HttpResponse),
-    /// The app was changed while the request was decided. `None`: it has no app at this origin any more.
+    /// The app was changed while the request was decided. `None`: there is no app at this origin any more.
     AppChanged(Option<HostOwner>),
 }
 
 /// A request that may be passed on.
 pub struct Granted {
-    /// The session or token whose user the app learns.
-    pub found: Option<Authenticated>,
-    /// Asked before each write.
+    /// The session or token of the user whose identity the app receives.
+    pub found: Option<LiveCredential>,
+    /// AccessAttempt before each write.
     pub gate: Rc<StreamGate>,
 }
 
@@ -45,63 +44,15 @@ pub struct LogFields {
 }
 
 impl LogFields {
-    fn record(&mut self, found: Option<&Authenticated>) {
-        let id = found.map(Authenticated::id);
+    fn record(&mut self, found: Option<&LiveCredential>) {
+        let id = found.map(LiveCredential::id);
         self.session = id.and_then(CredentialId::session).map(|handle| handle.0);
         self.token = id.and_then(CredentialId::token).map(|id| id.0);
         self.principal = found.map(|found| found.user_id().0);
     }
 }
 
-/// A request, as the rules see it, and what it has sent to be let in.
-pub struct Asked<'r> {
-    pub request: AccessRequest<'r>,
-    pub credential: Option<Credential>,
-}
-
-impl<'r> Asked<'r> {
-    pub fn by(app_request: &AppRequest<'r>) -> Self {
-        let headers = RequestHeaders::read(|name| header_text(app_request.headers, name));
-        let mut request = AccessRequest::new(
-            app_request.method.as_str(),
-            app_request.uri.path(),
-            &headers,
-            BodyLength::announced(app_request.headers).has_body(),
-            app_request.address,
-            app_request.shared.trusted_hops,
-        );
-        let credential = app_request.credential();
-        // A program, whatever it accepts: it could not log in on a page.
-        if matches!(credential, Some(Credential::Token(_)))
-            && request.fetch_site.is_none()
-            && matches!(request.kind, RequestKind::Navigation | RequestKind::Form)
-        {
-            request.kind = RequestKind::Script;
-        }
-        Self { request, credential }
-    }
-
-    pub fn sent_token(&self) -> bool {
-        matches!(self.credential, Some(Credential::Token(_)))
-    }
-
-    /// Only requests that the user causes count as use, so that pages that refresh themselves do not keep a session
-    /// alive. A token does not live longer for its use, which is noted for its owner.
-    fn usage(&self) -> Use {
-        let counts = match self.request.kind {
-            _ if self.sent_token() => true,
-            RequestKind::Navigation | RequestKind::Form => true,
-            RequestKind::Websocket | RequestKind::Preflight => false,
-            // A program sends no Sec-Fetch-Site.
-            RequestKind::Frame | RequestKind::Script => {
-                !is_safe(self.request.method) || self.request.fetch_site.is_none()
-            }
-        };
-        if counts { Use::Counts } else { Use::Background }
-    }
-}
-
-/// Decides, opens a stream, and looks app and credential up again: a change that was announced in between is either seen
+/// Decides, opens a stream, and looks app and credential up again. A change that is announced in between is either seen
 /// by the second lookup or marks the stream.
 ///
 /// # Errors
@@ -109,29 +60,29 @@ impl<'r> Asked<'r> {
 pub async fn admit(
     streams: &Arc<LiveStreams>,
     app_request: &AppRequest<'_>,
-    asked: Asked<'_>,
+    attempt: AccessAttempt<'_>,
     log: &mut LogFields,
 ) -> Result<Admission, Fault> {
-    let found = match first_lookup(app_request, &asked).await.split()? {
+    let found = match first_lookup(app_request, &attempt).await.split()? {
         Ok(found) => found,
-        Err(wait) => return Ok(Admission::Refused(answers::too_many_tokens(app_request, &asked, wait))),
+        Err(wait) => return Ok(Admission::Refused(answers::too_many_tokens(app_request, &attempt, wait))),
     };
     log.record(found.as_ref());
-    let found = match decided(app_request, &asked, found) {
+    let found = match decided(app_request, &attempt, found) {
         Ok(found) => found,
         Err(response) => return Ok(Admission::Refused(*response)),
     };
-    let gate = open(streams, app_request, &asked, found.as_ref());
+    let gate = open(streams, app_request, &attempt, found.as_ref());
     let generation = gate.generation();
     let snapshot = app_request.shared.accounts.apps.snapshot().await?;
     match snapshot.owner_of(app_request.origin.host()) {
         Some(HostOwner::App { app, .. }) if Arc::ptr_eq(app, app_request.app) || app == app_request.app => {}
         owner => return Ok(Admission::AppChanged(owner.cloned())),
     }
-    let found = match (&asked.credential, found) {
+    let found = match (&attempt.credential, found) {
         (Some(credential), Some(first)) => match app_request.find(credential, Use::Background).await? {
             Some(again) if again.is_same_reading(&first) => Some(again),
-            again => match decided(app_request, &asked, again) {
+            again => match decided(app_request, &attempt, again) {
                 Ok(again) => again,
                 Err(response) => return Ok(Admission::Refused(*response)),
             },
@@ -145,15 +96,15 @@ pub async fn admit(
 /// Refused if the client's network has sent too many tokens that are not alive.
 async fn first_lookup(
     app_request: &AppRequest<'_>,
-    asked: &Asked<'_>,
-) -> Result<Option<Authenticated>, Failed<RetryAfter>> {
-    let usage = asked.usage();
-    match &asked.credential {
+    attempt: &AccessAttempt<'_>,
+) -> Result<Option<LiveCredential>, Failed<RetryAfter>> {
+    let usage = attempt.usage();
+    match &attempt.credential {
         None => Ok(None),
         Some(Credential::Token(text)) => {
             let tokens = &app_request.shared.accounts.tokens;
             let found = tokens.authenticate(text, app_request.client, usage).await?;
-            Ok(found.filter(|live| live.opens(app_request.app.id)).map(Authenticated::Token))
+            Ok(found.filter(|live| live.opens(app_request.app.id)).map(LiveCredential::Token))
         }
         Some(key) => Ok(app_request.find(key, usage).await?),
     }
@@ -162,35 +113,34 @@ async fn first_lookup(
 fn open(
     streams: &Arc<LiveStreams>,
     app_request: &AppRequest<'_>,
-    asked: &Asked<'_>,
-    found: Option<&Authenticated>,
+    attempt: &AccessAttempt<'_>,
+    found: Option<&LiveCredential>,
 ) -> Rc<StreamGate> {
-    let key = asked.credential.as_ref().zip(found);
+    let key = attempt.credential.as_ref().zip(found);
     let key = key.map(|(credential, found)| StreamKey { credential: credential.clone(), id: found.id() });
     let to = Destination {
         app: app_request.app,
         origin: app_request.origin,
         method: app_request.method,
         uri: app_request.uri,
-        headers: app_request.headers,
         request_id: app_request.id,
     };
     // The time does not matter for a visitor.
-    let opened = found.map_or(Moment(0), Authenticated::moment);
-    let principal = found.map(Authenticated::principal);
-    StreamGate::open(streams, principal, StreamFacts::new(&to, &asked.request, key, opened))
+    let opened = found.map_or(Moment(0), LiveCredential::moment);
+    let principal = found.map(LiveCredential::principal);
+    StreamGate::open(streams, principal, StreamFacts::new(&to, &attempt.request, key, opened))
 }
 
-/// The session or token whose user the app learns, or the answer to a request that is refused.
+/// The session or token of the user whose identity the app receives, or the response to a request that is refused.
 fn decided(
     app_request: &AppRequest<'_>,
-    asked: &Asked<'_>,
-    found: Option<Authenticated>,
-) -> Result<Option<Authenticated>, Box<HttpResponse>> {
-    let caller = found.as_ref().map(Authenticated::caller);
+    attempt: &AccessAttempt<'_>,
+    found: Option<LiveCredential>,
+) -> Result<Option<LiveCredential>, Box<HttpResponse>> {
+    let caller = found.as_ref().map(LiveCredential::caller);
     // The time does not matter for a visitor.
-    let now = found.as_ref().map_or(Moment(0), Authenticated::moment);
-    let (answer, trace) = decide(app_request.app, &asked.request, caller.as_ref(), now);
+    let now = found.as_ref().map_or(Moment(0), LiveCredential::moment);
+    let (answer, trace) = decide(app_request.app, &attempt.request, caller.as_ref(), now);
     if let Answer::Pass { identity, .. } = answer {
         return Ok(found.filter(|_| identity));
     }
@@ -198,11 +148,6 @@ fn decided(
         let (apps, session) = (&app_request.shared.accounts.apps, found.id().session());
         apps.record_refusal(app_request.app, found.user_id(), session, now, app_request.client);
     }
-    let refusal = FrontRefusal { answer, trace, asked, caller: caller.as_ref() };
+    let refusal = FrontRefusal { answer, trace, attempt, caller: caller.as_ref() };
     Err(Box::new(answers::refuse(app_request, &refusal)))
-}
-
-/// The value of a header; empty if it is not text.
-pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }

@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 
-use super::access::Asked;
+use super::access_attempt::AccessAttempt;
 use super::app_request::AppRequest;
 use super::page::{self, PageContent, PageLink};
 use crate::apps::{AccessRequest, Answer, App, Caller, Explain, RequestKind, Rule, Trace, UnreadableApp};
@@ -19,7 +19,7 @@ use crate::web::proxy::ProxyError;
 pub struct FrontRefusal<'r> {
     pub answer: Answer,
     pub trace: Trace,
-    pub asked: &'r Asked<'r>,
+    pub attempt: &'r AccessAttempt<'r>,
     pub caller: Option<&'r Caller<'r>>,
 }
 
@@ -27,7 +27,7 @@ pub struct FrontRefusal<'r> {
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 pub fn refuse(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>) -> HttpResponse {
-    let asked = &refusal.asked.request;
+    let asked = &refusal.attempt.request;
     let mut response = match (refusal.answer, asked.kind) {
         (Answer::LogIn, kind) => log_in(app_request, refusal, kind),
         (Answer::Confirm { .. }, kind) => confirm(app_request, kind),
@@ -60,7 +60,7 @@ fn log_in(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>, kind: Reques
 
 /// Why the token of the request does not let it in; `None` if there is none, or the app gives no reasons.
 fn why_token_refused(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>) -> Option<&'static str> {
-    match (refusal.asked.sent_token(), refusal.caller) {
+    match (refusal.attempt.sent_token(), refusal.caller) {
         (false, _) => None,
         (true, None) => Some(front::TOKEN_UNKNOWN),
         (true, Some(_)) => (app_request.app.explain != Explain::Off).then_some(front::TOKEN_NOT_ACCEPTED),
@@ -71,12 +71,12 @@ fn why_token_refused(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>) -
 /// send `Sec-Fetch-Site` and are not asked, because they would open a dialog for a password.
 fn ask_for_token(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>, response: &mut HttpResponse) {
     let rule = refusal.trace.rule.and_then(|at| app_request.app.rules.get(at));
-    if refusal.asked.request.fetch_site.is_some() || !rule.is_some_and(Rule::accepts_tokens) {
+    if refusal.attempt.request.fetch_site.is_some() || !rule.is_some_and(Rule::accepts_tokens) {
         return;
     }
     let slug = &app_request.app.slug;
     // RFC 6750 §3.
-    let error = if refusal.asked.sent_token() { ", error=\"invalid_token\"" } else { "" };
+    let error = if refusal.attempt.sent_token() { ", error=\"invalid_token\"" } else { "" };
     for challenge in
         [format!("Bearer realm=\"{slug}\"{error}"), format!("Basic realm=\"{slug}\", charset=\"UTF-8\"")]
     {
@@ -87,11 +87,15 @@ fn ask_for_token(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>, respo
 }
 
 /// The client's network has sent too many tokens that are not alive.
-pub fn too_many_tokens(app_request: &AppRequest<'_>, asked: &Asked<'_>, wait: RetryAfter) -> HttpResponse {
-    let kind = asked.request.kind;
+pub fn too_many_tokens(
+    app_request: &AppRequest<'_>,
+    attempt: &AccessAttempt<'_>,
+    wait: RetryAfter,
+) -> HttpResponse {
+    let kind = attempt.request.kind;
     let mut response = plain(FrontCode::TooManyTokens, Some(app_request.app), kind, app_request.id);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.0));
-    allow_cors(app_request, &asked.request, &mut response);
+    allow_cors(app_request, &attempt.request, &mut response);
     response
 }
 
@@ -133,7 +137,7 @@ fn fresh_home_url(app_request: &AppRequest<'_>) -> String {
     format!("{}/.latchkey/in?fresh=1&to=%2F", app_request.origin)
 }
 
-/// The code of an answer that logging in would not change.
+/// The code of a refusal that logging in would not change.
 pub fn code_of(answer: Answer) -> FrontCode {
     match answer {
         Answer::Pass { .. } | Answer::LogIn => FrontCode::LogIn,
@@ -151,7 +155,7 @@ pub fn code_of(answer: Answer) -> FrontCode {
     }
 }
 
-/// Whether a refused user can set something up that lets them in.
+/// Whether a refused user would get in after setting up a second factor or a passkey.
 pub fn can_set_up(code: FrontCode) -> bool {
     matches!(code, FrontCode::SecondFactorMissing | FrontCode::PasskeyMissing)
 }
@@ -195,7 +199,7 @@ fn plain(code: FrontCode, app: Option<&App>, kind: RequestKind, id: &str) -> Htt
         return page::problem(code, None, None, id);
     }
     let links = match kind {
-        // To this page itself, which reads only.
+        // Leads to this page itself, which only reads.
         RequestKind::Navigation if passes_by_itself(code) => vec![PageLink::to(front::TRY_AGAIN, "")],
         _ => Vec::new(),
     };

@@ -1,8 +1,8 @@
 //! The two cookies on the origin of an app: the app key, and the state of a handoff.
 //!
-//! The key's cookie also holds two MACs. One is over the key, so that a forged key reaches no database. The other is over
-//! key and user, so that we know whose key it was without naming the user: when another user enters the app in the same
-//! browser, what the first one left in it is cleared. The row of a dead key cannot tell.
+//! The key's cookie also holds two MACs. One covers the key, so that a forged key never reaches the database. The other
+//! covers key and user: it shows whether the key belonged to another user, without naming that user. If it did, the
+//! data that the previous user's pages left in this browser is cleared. A dead key has no row that would tell.
 
 use actix_web::cookie::{Cookie, time};
 use actix_web::http::header::HeaderMap;
@@ -68,7 +68,7 @@ impl PresentedAppKey {
         Credential::AppKey(self.key().into())
     }
 
-    /// Whether it was given to `user`.
+    /// Whether it was issued to `user`.
     pub fn is_of(&self, secret: &Secret, user: UserId) -> bool {
         let tag = self.text.split('.').nth(2).unwrap_or_default();
         secret.signed(OWNER, &[self.key().as_bytes(), user.0.as_bytes()], tag)
@@ -90,7 +90,7 @@ pub fn key_cookie(
     cookies::kept_for(cookie, keep_for)
 }
 
-/// `code` with a MAC, for the query of `/.latchkey/enter`: a made-up code reaches no database.
+/// `code` with a MAC, for the query of `/.latchkey/enter`: a made-up code never reaches the database.
 pub fn signed_code(secret: &Secret, origin: &AppOrigin, code: &str) -> String {
     let mac = secret.mac(CODE, &[code.as_bytes(), origin.to_string().as_bytes()]);
     format!("{code}.{}", secret::encode(&mac))

@@ -19,7 +19,7 @@ use crate::web::copy::front::FrontCode;
 use crate::web::http::shared::Shared;
 use crate::web::http::{return_to, urlencoded};
 use crate::web::proxy::access_token;
-use crate::web::streams::{Authenticated, Credential};
+use crate::web::streams::{Credential, LiveCredential};
 
 /// The paths below this one are Latchkey's on every origin of an app.
 pub const RESERVED: &str = "/.latchkey/";
@@ -35,7 +35,7 @@ pub struct AppRequest<'r> {
     pub uri: &'r Uri,
     pub headers: &'r HeaderMap,
     pub client: &'r Client,
-    /// The IP address of the client, as far as it is known.
+    /// The IP address of the client, if it is known.
     pub address: Option<IpAddr>,
     /// Identifies the request in the log and on pages.
     pub id: &'r str,
@@ -60,7 +60,7 @@ impl AppRequest<'_> {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn find(&self, credential: &Credential, usage: Use) -> Result<Option<Authenticated>, Fault> {
+    pub async fn find(&self, credential: &Credential, usage: Use) -> Result<Option<LiveCredential>, Fault> {
         credential.find(&self.shared.accounts, self.app.id, self.origin, usage).await
     }
 
@@ -73,7 +73,7 @@ impl AppRequest<'_> {
         urlencoded::first(self.uri.query().unwrap_or_default(), name)
     }
 
-    /// Where this user continues: the path in `to`, or `/`.
+    /// Where the user continues: the path in `to`, or `/`.
     pub fn to(&self) -> String {
         let given = self.query("to").and_then(|to| urlencoded::decode(to.as_bytes()).ok());
         given.and_then(|to| local_path(&to).map(str::to_owned)).unwrap_or_else(|| "/".to_owned())

@@ -15,7 +15,8 @@ use futures_util::future::LocalBoxFuture;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::access::{Admission, Asked, Granted, LogFields, admit, header_text};
+use super::access::{Admission, Granted, LogFields, admit};
+use super::access_attempt::{AccessAttempt, header_text};
 use super::answers;
 use super::app_request::{AppRequest, RESERVED};
 use super::{echo, handoff, host, leave, page};
@@ -29,9 +30,9 @@ use crate::web::http::shared::Shared;
 use crate::web::http::{client_address, traceparent};
 use crate::web::ops::{app_question, doctor};
 use crate::web::proxy::{BodyLength, ClientFacts, Identity, Transport};
-use crate::web::streams::{Authenticated, LiveStreams};
+use crate::web::streams::{LiveCredential, LiveStreams};
 
-/// Each worker has one.
+/// The front door of one worker.
 pub struct FrontDoor {
     shared: Data<Shared>,
     streams: Arc<LiveStreams>,
@@ -54,7 +55,7 @@ impl FrontDoor {
     async fn choose(&self, request: Request) -> Routed {
         let apps = &self.shared.accounts.apps;
         let host = host::named(request.head());
-        // Without a lease, every request for any name would read all apps.
+        // Without a lease, each request for an unknown host would read all apps.
         let snapshot =
             if self.shared.can_proxy { apps.snapshot().await } else { apps.recent_snapshot().await };
         let found = match (&snapshot, host) {
@@ -66,7 +67,7 @@ impl FrontDoor {
             Some(HostOwner::Unreadable(_)) => false,
             None => match &snapshot {
                 Ok(snapshot) => snapshot.is_empty(),
-                // The portal says that the database is away, unless an app was at this host.
+                // If the database does not answer, the portal says so, unless an app was at this host.
                 Err(_) => host.is_ok_and(|host| apps.is_known_host(host) == Some(false)),
             },
         };
@@ -79,7 +80,7 @@ impl FrontDoor {
         let span = tracing::info_span!("request", id, trace);
         let method = request.method().clone();
         let owner = found.clone();
-        // Boxed by itself: a request that goes on to the portal never needs its memory.
+        // Boxed separately: a request that goes on to the portal never needs this memory.
         Box::pin(
             async move {
                 let mut log = LogFields::default();
@@ -201,16 +202,16 @@ impl FrontDoor {
                 Fault::Unavailable("the session cache is off, so there is no invalidation listener".into());
             return Served::page(answers::unavailable(&fault, kind_of(head), id));
         }
-        let asked = Asked::by(&app_request);
-        let kind = asked.request.kind;
-        let Granted { found, gate } = match admit(&self.streams, &app_request, asked, log).await {
+        let attempt = AccessAttempt::of(&app_request);
+        let kind = attempt.request.kind;
+        let Granted { found, gate } = match admit(&self.streams, &app_request, attempt, log).await {
             Ok(Admission::Granted(granted)) => granted,
             Ok(Admission::Refused(response)) => return Served::page(response),
             Ok(Admission::AppChanged(now)) => return Served::AppChanged(request, now),
             Err(fault) => return Served::page(failed(&fault, head, id)),
         };
         let user_id = found.as_ref().map(|found| found.user_id().to_string()).unwrap_or_default();
-        let user = found.as_ref().map(Authenticated::user);
+        let user = found.as_ref().map(LiveCredential::user);
         let groups: Vec<&str> =
             user.iter().flat_map(|user| user.groups().iter()).map(|group| group.as_str()).collect();
         let identity = user.map(|user| Identity {
@@ -225,7 +226,7 @@ impl FrontDoor {
     }
 }
 
-/// How often a request is decided again because its app was changed meanwhile.
+/// How often a request is decided again because its app changed in the meantime.
 const ATTEMPTS: usize = 3;
 
 enum Served {
@@ -241,8 +242,8 @@ impl Served {
 }
 
 impl Front for FrontDoor {
-    /// By name or, for probes, by path. Neither may wait for the database: a platform restarts instances whose probes are
-    /// not answered.
+    /// Decides by name or, for probes, by path. Neither may wait for the database: a platform restarts instances that
+    /// do not answer their probes.
     fn is_portal(&self, head: &RequestHead) -> bool {
         let sent = head.headers.get(header::HOST).map(|host| host.as_bytes());
         if sent == Some(self.shared.authority.as_bytes()) && head.uri.authority().is_none() {
@@ -261,8 +262,8 @@ impl Front for FrontDoor {
 /// A longer host name is cut in the log.
 const LOGGED_HOST: usize = 120;
 
-/// Answers Latchkey's own paths on the origin of an app, except those of the doctor's questions, which other clients get as
-/// not found.
+/// Answers Latchkey's own paths on the origin of an app, except those of the doctor's questions, which other clients
+/// cannot find.
 async fn reserved_path(
     app_request: &AppRequest<'_>,
     body: actix_http::Payload,

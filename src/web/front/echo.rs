@@ -1,5 +1,5 @@
-//! Answers the questions of `latchkey doctor --app`: what has arrived at the origin of an app, and what the app would
-//! receive of it. No request is sent to the app.
+//! Answers the questions of `latchkey doctor --app`: which request arrived at the origin of an app, and what the app
+//! would receive. No request is sent to the app.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -35,7 +35,7 @@ const MOST_COUNTED: u64 = 4 * 1024 * 1024;
 /// Longer than the doctor waits, and longer than most proxies wait before they try another server.
 const SLOW: Duration = Duration::from_secs(20);
 
-/// What the answer to a question needs.
+/// The facts that the answer to a question needs.
 pub struct DoctorAsks<'r> {
     pub pretend: Pretend,
     pub head: &'r RequestHead,
@@ -85,7 +85,7 @@ async fn observe(app_request: &AppRequest<'_>, asks: DoctorAsks<'_>) -> HttpResp
     };
     match app_question::signed_answer(&app_request.shared.secret, asks.head, &seen) {
         Some(answer) => {
-            // As the responses of apps to a request with an identity: a cache that stores one stores the other.
+            // Like the response of an app to a request with an identity: a cache that stores one stores the other.
             HttpResponse::Ok()
                 .insert_header((header::CACHE_CONTROL, "private"))
                 .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -149,11 +149,11 @@ fn facts(app_request: &AppRequest<'_>) -> AppFacts {
     }
 }
 
-/// What a visitor would get at `path`.
+/// The answer that a visitor would get at `path`.
 fn visitor(app_request: &AppRequest<'_>, path: String) -> VisitorAnswer {
     let opens = AccessRequest::navigation(&path, app_request.address);
     let posts = AccessRequest { method: "POST", kind: RequestKind::Form, ..opens };
-    // No rule asks for the time of a visitor.
+    // The time does not matter for a visitor.
     let access = |asked| match decide(app_request.app, asked, None, Moment(0)).0 {
         Answer::Pass { .. } => VisitorAccess::Passes,
         Answer::LogIn => VisitorAccess::LogsIn,
@@ -163,7 +163,7 @@ fn visitor(app_request: &AppRequest<'_>, path: String) -> VisitorAnswer {
     VisitorAnswer { path, opens, posts }
 }
 
-/// Ends the connection: its client reads no byte.
+/// Ends the connection before the client has received a byte.
 fn without_response(connection: Option<ClientConnection>) -> Response<BoxBody> {
     if let Some(connection) = connection {
         connection.reset_at_end();

@@ -1,6 +1,6 @@
 //! The handoff: how the origin of an app gets a key of its own for a session of the portal.
 //!
-//! 1. `/.latchkey/in` on the app's origin keeps a random state in this browser and redirects to the portal;
+//! 1. `/.latchkey/in` on the app's origin stores a random state in this browser and redirects to the portal;
 //! 2. `/go/{slug}` on the portal (`pages/go.rs`) finds the session, and redirects back with a code;
 //! 3. `/.latchkey/enter` exchanges the code for a key, once, in the browser that has the state.
 
@@ -18,8 +18,8 @@ use crate::secret;
 use crate::web::copy::front::{self, FrontCode};
 use crate::web::http::cookies;
 
-/// GET `/.latchkey/in`: redirects to the portal. A browser that already has a live key gets a page instead. Otherwise,
-/// if a proxy does not pass the key on, it would be redirected again and again.
+/// GET `/.latchkey/in`: redirects to the portal. A browser that already has a live key gets a page instead: if a proxy
+/// does not pass the key on to the app, the browser would otherwise be redirected again and again.
 pub async fn begin(app_request: &AppRequest<'_>) -> Result<HttpResponse, Fault> {
     let (to, fresh) = (app_request.to(), app_request.query("fresh") == Some("1"));
     if !fresh && has_live_key(app_request).await? {
@@ -46,7 +46,7 @@ pub async fn begin(app_request: &AppRequest<'_>) -> Result<HttpResponse, Fault> 
 /// GET `/.latchkey/enter`: exchanges the code for a key. The first attempt uses the code up, right or wrong.
 pub async fn enter(app_request: &AppRequest<'_>) -> Result<HttpResponse, Fault> {
     let Some(state) = app_key::state(app_request.headers, app_request.origin) else {
-        // Skips the database: without the state no code can be right.
+        // Without the state no code can be right, so the database is not asked.
         let links = vec![PageLink::to(front::TRY_AGAIN, "/")];
         return Ok(
             app_request.page(FrontCode::NoStateCookie, PageContent { links, ..PageContent::default() })
@@ -90,8 +90,8 @@ async fn has_live_key(app_request: &AppRequest<'_>) -> Result<bool, Fault> {
     Ok(app_request.find(&key.credential(), latchkey_sessions::Use::Background).await?.is_some())
 }
 
-/// Removes what the app left in this browser for another user: its cache and storage, and the cookies that the operator
-/// named. The other cookies stay, because clearing them would also affect other hosts of the domain.
+/// Removes the data that the app left in this browser for another user: cache, storage, and the cookies that the
+/// operator named. The other cookies stay, because clearing them would also affect other hosts of the domain.
 pub fn clear_site(app_request: &AppRequest<'_>, response: &mut HttpResponse) {
     let what = HeaderValue::from_static("\"cache\", \"storage\"");
     response.headers_mut().insert(header::CLEAR_SITE_DATA, what);

@@ -14,7 +14,7 @@ use crate::secret;
 use crate::web::copy::front::{self, FrontCode};
 use crate::web::http::body::{self, Media};
 use crate::web::http::{cookies, urlencoded};
-use crate::web::streams::Authenticated;
+use crate::web::streams::LiveCredential;
 
 const PURPOSE: &str = "app-leave";
 
@@ -54,7 +54,8 @@ async fn submit(app_request: &AppRequest<'_>, body: Payload) -> Result<HttpRespo
         let links = vec![PageLink::to(front::TRY_AGAIN, ACTION)];
         return Ok(app_request.page(FrontCode::FormExpired, PageContent { links, ..PageContent::default() }));
     }
-    if let Some(Authenticated::Session(scoped)) = app_request.find(&key.credential(), Use::Background).await?
+    if let Some(LiveCredential::Session(scoped)) =
+        app_request.find(&key.credential(), Use::Background).await?
     {
         let (key, client) = (key.key().to_owned(), app_request.client.clone());
         app_request.shared.accounts.apps.leave(scoped.live, key, app_request.app, client).await?;

@@ -1,10 +1,11 @@
 //! The front door: answers requests to the origin of an app. The server asks it before the portal (`http/server`).
 //!
 //! The steps are: find the app (`host.rs`, the snapshot), find the session of the app key (`app_key.rs`) or the access
-//! token, apply the rules ([`crate::apps::decide`]) and open a stream (`access.rs`), then answer (`answers.rs`) or pass the request on to the app (`web/proxy`). On
-//! every origin of an app, the paths below `/.latchkey/` are Latchkey's.
+//! token, apply the rules ([`crate::apps::decide`]) and open a stream (`access.rs`), then answer (`answers.rs`) or pass
+//! the request on to the app (`web/proxy`). On every origin of an app, the paths below `/.latchkey/` are Latchkey's.
 
 mod access;
+mod access_attempt;
 mod answers;
 mod app_key;
 mod app_request;
@@ -15,7 +16,7 @@ mod host;
 mod leave;
 mod page;
 
-pub use access::header_text;
+pub use access_attempt::header_text;
 pub use answers::{can_set_up, code_of};
 pub use app_key::AppCookieNames;
 pub use app_key::signed_code;

@@ -59,13 +59,13 @@ pub struct PageButton {
 pub struct PageContent {
     /// Replaces the heading of the code.
     pub heading: Option<String>,
-    /// Before the code's sentence.
+    /// Sentences before that of the code.
     pub before: Vec<String>,
     pub links: Vec<PageLink>,
     pub button: Option<PageButton>,
 }
 
-/// Who may show the page in a frame.
+/// Which sites may show the page in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
     Nowhere,

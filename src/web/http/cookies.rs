@@ -72,8 +72,8 @@ pub fn append(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
     }
 }
 
-/// A cookie for the whole host, until the browser closes. Scripts cannot read it, and other sites cannot make the browser
-/// send it with a form.
+/// A cookie for the whole host, until the browser closes. Scripts cannot read it, and other sites cannot make the
+/// browser send it with a form.
 pub fn for_host(name: String, value: String, secure: bool) -> CookieBuilder<'static> {
     Cookie::build(name, value).path("/").http_only(true).secure(secure).same_site(SameSite::Lax)
 }

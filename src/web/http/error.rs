@@ -2,12 +2,13 @@
 //! a problem document. The texts are in `pages::error_page`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use thiserror::Error as ThisError;
 
 use super::csrf::TokenProblem;
+use super::problem::Problem;
 use super::refusal::RefusalReason;
 use super::urlencoded::Malformed;
 use crate::db::Fault;
@@ -26,7 +27,7 @@ pub enum Error {
     NotFound,
     /// The path accepts only the methods in `allow`.
     #[error("this path takes {allow}")]
-    WrongMethod { allow: &'static str },
+    WrongMethod { allow: String },
     /// The form's token is missing or belongs to another session or browser.
     #[error("the form's token is missing or belongs to another session or browser")]
     ForeignForm,
@@ -52,6 +53,9 @@ pub enum Error {
     TooLarge,
     #[error("the body took too long to arrive")]
     TooSlow,
+    /// A refusal of the API.
+    #[error("{}", .0.code)]
+    Problem(Box<Problem>),
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -82,6 +86,11 @@ impl Error {
             Self::ForeignForm | Self::NoCookies => Some(RefusalReason::ForeignForm),
             Self::CrossSite => Some(RefusalReason::CrossSite),
             Self::Fault(_) => Some(RefusalReason::Fault),
+            Self::Problem(problem) => match problem.status {
+                StatusCode::UNAUTHORIZED => Some(RefusalReason::LogIn),
+                StatusCode::FORBIDDEN => Some(RefusalReason::Forbidden),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -91,6 +100,7 @@ impl Error {
         match self {
             Self::Fault(Fault::Busy { retry_after }) => Some(*retry_after),
             Self::Fault(Fault::Unavailable(_) | Fault::LostConnection(_)) => Some(5),
+            Self::Problem(problem) => problem.retry_after,
             _ => None,
         }
     }
@@ -113,6 +123,12 @@ impl From<TokenProblem> for Error {
     }
 }
 
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         match self {
@@ -127,6 +143,7 @@ impl ResponseError for Error {
             Self::WrongMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Problem(problem) => problem.status,
             Self::Fault(Fault::Bug(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Fault(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -140,7 +157,12 @@ impl ResponseError for Error {
             response.insert_header((header::LOCATION, location));
         }
         if let Self::WrongMethod { allow } = self {
-            response.insert_header((header::ALLOW, HeaderValue::from_static(allow)));
+            response.insert_header((header::ALLOW, allow.as_str()));
+        }
+        if let Self::Problem(problem) = self
+            && let Some(challenge) = &problem.challenge
+        {
+            response.insert_header((header::WWW_AUTHENTICATE, &**challenge));
         }
         if let Some(seconds) = self.retry_after() {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));

@@ -61,20 +61,21 @@ where
     H::Output: Responder + 'static,
     Args: FromRequest + 'static,
 {
+    let route = MatchedRoute { path, face: Face::Page };
     web::resource(path)
-        .route(web::route().guard(is_reading()).service(at(path, handler)))
-        .default_service(at(path, only_readable))
+        .route(web::route().guard(is_reading()).service(outside_table(route, handler)))
+        .default_service(outside_table(route, only_readable))
 }
 
 /// `handler` as the service of a path that needs no session.
-fn at<H, Args>(path: &'static str, handler: H) -> impl RouteService
+pub fn outside_table<H, Args>(route: MatchedRoute, handler: H) -> impl RouteService
 where
     H: Handler<Args>,
     H::Output: Responder + 'static,
     Args: FromRequest + 'static,
 {
     let enter = async move |request: &HttpRequest| {
-        RequestState::of(request).route.set(Some(MatchedRoute { path, face: Face::Page }));
+        RequestState::of(request).route.set(Some(route));
         Ok(())
     };
     service(enter, handler)
@@ -106,5 +107,5 @@ where
 /// The response to a method that a read-only path does not support.
 pub async fn only_readable(request: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse, Error> {
     origin_check::check(&request, &shared)?;
-    Err(Error::WrongMethod { allow: READ_ONLY })
+    Err(Error::WrongMethod { allow: READ_ONLY.to_owned() })
 }

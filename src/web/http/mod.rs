@@ -15,6 +15,7 @@ pub(super) mod json;
 pub(super) mod methods;
 pub(super) mod origin_check;
 pub(super) mod path;
+pub(super) mod problem;
 pub(super) mod refusal;
 pub(super) mod request_counts;
 pub(super) mod request_layer;

@@ -53,3 +53,10 @@ pub struct ByRule {
 pub struct ByName {
     pub name: String,
 }
+
+/// Path parameters: a group and a user.
+#[derive(Deserialize)]
+pub struct ByMember {
+    pub name: String,
+    pub user: Uuid,
+}

@@ -12,23 +12,23 @@ use latchkey_db::counters::{Counter, Durations};
 /// The part of a route-table row that is counted.
 pub struct CountedRoute {
     pub path: &'static str,
-    pub is_post: bool,
+    pub method: &'static str,
     pub guard: &'static str,
 }
 
 pub struct RequestCounts {
-    /// Maps the pattern of a route to its one or two rows.
+    /// Maps the pattern of a route to its rows.
     by_path: HashMap<&'static str, PathCounters>,
     /// The first entry counts requests that match no row.
     rows: Vec<RowCounts>,
     refused: [Counter; RefusalReason::ALL.len()],
 }
 
-#[derive(Clone, Copy, Default)]
-struct PathCounters {
-    get: usize,
-    post: usize,
-}
+/// The entry of each method in [`METHODS`]; [`OTHER`] if the path does not have it.
+type PathCounters = [usize; METHODS.len()];
+
+/// The methods of rows. HEAD counts as GET.
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 struct RowCounts {
     labels: RouteLabels,
@@ -60,15 +60,13 @@ impl RequestCounts {
     pub fn new(routes: impl Iterator<Item = CountedRoute>) -> Self {
         let mut by_path: HashMap<&'static str, PathCounters> = HashMap::new();
         let mut rows = vec![RowCounts::new("other", "other", "none")];
-        for CountedRoute { path, is_post, guard } in routes {
+        let outside = OUTSIDE.map(|path| CountedRoute { path, method: "GET", guard: "none" });
+        for CountedRoute { path, method, guard } in routes.chain(outside) {
             let at = by_path.entry(path).or_default();
-            let (row, method) = if is_post { (&mut at.post, "POST") } else { (&mut at.get, "GET") };
-            *row = rows.len();
-            rows.push(RowCounts::new(method, path, guard));
-        }
-        for path in OUTSIDE {
-            by_path.insert(path, PathCounters { get: rows.len(), post: OTHER });
-            rows.push(RowCounts::new("GET", path, "none"));
+            if let Some(row) = METHODS.iter().position(|known| *known == method) {
+                at[row] = rows.len();
+                rows.push(RowCounts::new(method, path, guard));
+            }
         }
         Self { by_path, rows, refused: Default::default() }
     }
@@ -83,11 +81,8 @@ impl RequestCounts {
         took: Duration,
     ) {
         let rows = path.and_then(|path| self.by_path.get(path)).copied().unwrap_or_default();
-        let row = match *method {
-            Method::GET | Method::HEAD => rows.get,
-            Method::POST => rows.post,
-            _ => OTHER,
-        };
+        let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
+        let row = METHODS.iter().position(|known| *known == method).map_or(OTHER, |at| rows[at]);
         if let Some(row) = self.rows.get(row) {
             let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
             row.classes[class].count();
@@ -124,8 +119,8 @@ mod tests {
     use super::*;
 
     fn answers(asked: &[(Method, Option<&'static str>)]) -> Vec<(RouteLabels, &'static str, u64)> {
-        let row = |path, is_post| CountedRoute { path, is_post, guard: "visitor" };
-        let table = [row("/login", false), row("/login", true), row("/home", false)];
+        let row = |path, method| CountedRoute { path, method, guard: "visitor" };
+        let table = [row("/login", "GET"), row("/login", "POST"), row("/home", "GET")];
         let requests = RequestCounts::new(table.into_iter());
         for (method, path) in asked {
             requests.count(method, *path, StatusCode::OK, None, Duration::from_micros(1));

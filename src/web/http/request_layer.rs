@@ -22,7 +22,6 @@ use super::request_state::RequestState;
 use super::shared::Shared;
 use super::{return_to, traceparent};
 use crate::db::Fault;
-use crate::identity::UserSession as _;
 use crate::secret;
 
 /// A failed request, for its error page.
@@ -147,9 +146,12 @@ fn log_error(error: &actix_web::Error) {
 fn access_log(method: &Method, route: &str, status: StatusCode, begun: Instant, state: &RequestState) {
     let live = state.session();
     // As strings, which are written unchanged; `Display` values go through a formatter.
-    let [mut session, mut principal] = [Uuid::encode_buffer(); 2];
+    let [mut session, mut token, mut principal] = [Uuid::encode_buffer(); 3];
     let session = live.as_ref().map(|live| &*live.record.handle.0.hyphenated().encode_lower(&mut session));
-    let principal = live.as_ref().map(|live| &*live.user_id().0.hyphenated().encode_lower(&mut principal));
+    let presented = state.token();
+    let token = presented.as_ref().map(|live| &*live.id.0.hyphenated().encode_lower(&mut token));
+    let user = state.user_id();
+    let principal = user.as_ref().map(|user| &*user.0.hyphenated().encode_lower(&mut principal));
     let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::info!(
         method = method.as_str(),
@@ -157,6 +159,7 @@ fn access_log(method: &Method, route: &str, status: StatusCode, begun: Instant, 
         status = status.as_u16(),
         took_us,
         session,
+        token,
         principal,
         "served"
     );

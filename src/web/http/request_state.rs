@@ -10,7 +10,8 @@ use latchkey_sessions::Handle;
 
 use super::cookies::OutgoingCookies;
 use super::refusal::RefusalReason;
-use crate::identity::LiveUser;
+use crate::identity::{LiveUser, UserId, UserSession as _};
+use crate::tokens::LiveToken;
 use crate::web::copy::flash::Flash;
 
 /// The format in which a row of the route table answers.
@@ -20,6 +21,8 @@ pub enum Face {
     Page,
     /// For scripts: errors are problem documents (RFC 9457).
     Json,
+    /// For programs with a token: the same, as `web::api` describes them.
+    Api,
 }
 
 /// The matched route, once the router has found it.
@@ -39,6 +42,8 @@ pub struct RequestState {
     pub presented_key: OnceCell<Option<PresentedKey>>,
     /// The live session of that key, from the latest look-up.
     session: RefCell<Option<LiveUser>>,
+    /// The live token of a request to the API, from the latest look-up.
+    token: RefCell<Option<LiveToken>>,
     /// A complete body, kept for [`Form`](super::form::Form) and [`Json`](super::json::Json).
     pub body: OnceCell<Bytes>,
     /// The values typed into a form that is shown again.
@@ -97,6 +102,20 @@ impl RequestState {
 
     pub fn set_session(&self, session: Option<LiveUser>) {
         *self.session.borrow_mut() = session;
+    }
+
+    pub fn token(&self) -> Option<LiveToken> {
+        self.token.borrow().clone()
+    }
+
+    pub fn set_token(&self, token: Option<LiveToken>) {
+        *self.token.borrow_mut() = token;
+    }
+
+    /// The user of the session or of the token.
+    pub fn user_id(&self) -> Option<UserId> {
+        let of_session = self.session.borrow().as_ref().map(|live| live.user_id());
+        of_session.or_else(|| self.token.borrow().as_ref().map(|token| token.user_id))
     }
 
     /// The session's public handle.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::cookie::{Cookie, CookieBuilder};
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 
 use super::request_counts::RequestCounts;
 use super::{cookies, headers};
@@ -32,6 +32,8 @@ pub struct Shared {
     pub local: bool,
     pub(crate) secret: Secret,
     pub(in crate::web) requests: RequestCounts,
+    /// The description of the API (OpenAPI), as JSON.
+    pub(in crate::web) openapi: Bytes,
     pub(in crate::web) hsts: Option<&'static str>,
     pub(in crate::web) known_for: Span,
     pub(in crate::web) verify_for: Span,
@@ -93,10 +95,12 @@ impl Shared {
         request.app_data::<Data<Self>>().ok_or_else(|| Fault::Bug("no shared state".into()))
     }
 
-    pub(in crate::web) fn with_counts(
+    /// * `openapi`: the description of the API, as JSON.
+    pub(in crate::web) fn with(
         accounts: Accounts,
         settings: &Settings,
         requests: RequestCounts,
+        openapi: String,
     ) -> Self {
         let prefix = if settings.server.public.is_secure() { "__Host-" } else { "" };
         let lab =
@@ -105,6 +109,7 @@ impl Shared {
             accounts,
             lab,
             requests,
+            openapi: openapi.into(),
             public: settings.server.public.clone(),
             authority: settings.server.public.authority().to_owned(),
             can_proxy: settings.sessions.cached > 0,

@@ -64,10 +64,15 @@ pub fn query(request: &HttpRequest, name: &str) -> String {
 pub fn decode(encoded: &[u8]) -> Result<String, Malformed> {
     let spaced: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     let text = percent_decode(&spaced).decode_utf8().map_err(|_| Malformed::Encoding)?;
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\r' | '\n')) {
+    if has_control(&text) {
         return Err(Malformed::Control);
     }
     Ok(text.into_owned())
+}
+
+/// Whether a text contains a control character that no text field accepts.
+pub fn has_control(text: &str) -> bool {
+    text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\r' | '\n'))
 }
 
 #[cfg(test)]

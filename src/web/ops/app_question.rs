@@ -21,8 +21,8 @@ const ANSWERED: &str = "doctor-answered-app";
 /// Stands for any target: the caller wants to know which one arrives.
 const ANY_TARGET: &str = "*";
 
-/// The identity that the app would receive. Neither it nor its parts can belong to a user: ids are UUIDs, addresses have
-/// an `@`, and names of groups no upper case. What is encoded in headers occurs in it.
+/// The identity that the app would receive. Neither it nor its parts can belong to a user: ids are UUIDs, addresses
+/// have an `@`, and names of groups no upper case. What is encoded in headers occurs in it.
 pub struct DoctorUser;
 
 impl DoctorUser {
@@ -92,7 +92,7 @@ impl AppQuestion<'_> {
     }
 }
 
-/// What a valid question in this request asks the instance to do.
+/// How a valid question in this request asks the instance to answer.
 pub fn asked(secret: &Secret, head: &RequestHead, origin: impl ToString) -> Option<Pretend> {
     let question = given(head.headers())?;
     let (unsigned, signature) = question.rsplit_once('.')?;
@@ -107,7 +107,7 @@ pub fn asked(secret: &Secret, head: &RequestHead, origin: impl ToString) -> Opti
     is_valid.then_some(pretend)
 }
 
-/// What an instance knows of an app, and of the request that carried the question.
+/// The instance's view of an app, and of the request that carried the question.
 #[derive(Serialize, Deserialize)]
 pub struct AppObservation {
     pub app: AppFacts,

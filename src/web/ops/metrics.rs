@@ -1,5 +1,5 @@
-//! Metrics for Prometheus, in its text format and on a port of their own. The values of labels are fixed words, never taken
-//! from a request.
+//! Metrics for Prometheus, in its text format and on a port of their own. The values of labels are fixed words, never
+//! taken from a request.
 
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};

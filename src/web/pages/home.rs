@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use time::OffsetDateTime;
 
 use crate::apps::{AccessRequest, Answer, App, Caller, decide};
-use crate::identity::LiveUser;
+use crate::identity::{LiveUser, UserSession as _};
 use crate::web::http::error::Error;
 use crate::web::http::{client_address, flash};
 use crate::web::pages::context::RequestContext;
@@ -108,7 +108,7 @@ async fn own_apps(live: &LiveUser, ctx: &RequestContext) -> Result<Vec<AppLink>,
             )
     };
     let apps: Vec<&Arc<App>> = snapshot.apps().iter().filter(lets_in).collect();
-    let keys = if apps.is_empty() { Vec::new() } else { ctx.accounts().apps.entered(live).await? };
+    let keys = if apps.is_empty() { Vec::new() } else { ctx.accounts().apps.entered(live.user_id()).await? };
     let link = |app: &Arc<App>| AppLink {
         slug: app.slug.to_string(),
         name: app.name.clone(),

@@ -8,8 +8,8 @@ use super::error::ProxyError;
 use super::upload::{UploadProgress, UploadState};
 use crate::apps::AppLimits;
 
-/// Each part of the body that the upstream accepts restarts the time limit for the head. While the client sends nothing,
-/// or too little, the limit is `idle`; if the upstream stops reading, it is `head`.
+/// Each part of the body that the upstream accepts restarts the time limit for the head. While the client sends
+/// nothing, or too little, the limit is `idle`; if the upstream stops reading, it is `head`.
 pub async fn within<F: Future>(
     head: F,
     upload: Option<&UploadProgress>,
@@ -26,7 +26,7 @@ pub async fn within<F: Future>(
         if now >= deadline {
             return Err(if waits_for_client { ProxyError::ClientTooSlow } else { ProxyError::HeadTimeout });
         }
-        // The wait may change from the client to the upstream, or back, so check again after the shorter limit.
+        // The side that is waited for may change, so check again after the shorter limit.
         let until = deadline.min(now + limits.idle.min(limits.head));
         if let Ok(head) = timeout_at(until, head.as_mut()).await {
             return Ok(head);

@@ -1,4 +1,4 @@
-//! The least rate at which a client sends the body of a request, while the upstream waits for it.
+//! The minimum rate at which a client must send the body of a request, while the upstream waits for it.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use crate::config::AppBounds;
 
-/// How long a client was waited for, less the time that its bytes pay for at the least rate. A client that sends nothing
-/// and one that sends a byte now and then reach the same limit; time in which the upstream is slow does not count.
+/// How long a client was waited for, less the time that its bytes pay for at the least rate. A client that sends
+/// nothing and one that sends a byte now and then reach the same limit; time in which the upstream is slow does not
+/// count.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientPace {
     owed: Duration,
@@ -15,7 +16,7 @@ pub struct ClientPace {
 }
 
 impl ClientPace {
-    /// The client is waited for, unless it was already.
+    /// The wait for the client begins, unless it has begun already.
     pub fn waits(&mut self, now: Instant) {
         self.waiting_since.get_or_insert(now);
     }
@@ -39,7 +40,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(60);
 
-    /// How many seconds a client survives that moves `bytes` after each wait of `every`.
+    /// How many seconds a client survives that sends `bytes` after each pause of `every`.
     fn survives(bytes: u64, every: Duration) -> Option<u64> {
         let begun = Instant::now();
         let (mut now, mut pace) = (begun, ClientPace::default());

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt::task::spawn_blocking;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::ProxyError;
+use super::limits::UPLOAD_SEND_BUFFER;
 use super::shared::TransportShared;
 use super::socket::{Socket, SocketStream, UpstreamStream};
 use crate::apps::Upstream;
@@ -39,7 +41,7 @@ async fn connected(
     for (at, address) in addresses.iter().enumerate() {
         let address = SocketAddr::new(*address, upstream.port);
         let now = Instant::now();
-        // An address that does not answer leaves time for the others.
+        // Each address gets a part of the time, so that one that does not answer leaves time for the others.
         let others = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
         let until = now + deadline.duration_since(now) / others;
         let connected = timeout_at(until, TcpStream::connect(address)).await;
@@ -59,6 +61,8 @@ async fn secured(
 ) -> Result<(Rc<Socket>, UpstreamStream), ProxyError> {
     let unreachable = |error: String| ProxyError::Unreachable(format!("{}: {error}", upstream.host));
     tcp.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
+    // If this fails, the kernel chooses the size.
+    let _ = SockRef::from(&tcp).set_send_buffer_size(UPLOAD_SEND_BUFFER);
     let socket = Socket::new(tcp);
     let stream = SocketStream::new(&socket);
     if !upstream.tls {

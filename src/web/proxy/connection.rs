@@ -56,7 +56,7 @@ impl Connection {
         Ok(Self::new(sender, http, socket, counted))
     }
 
-    /// A connection that nothing drives yet.
+    /// A connection that no task drives yet.
     pub fn new(
         sender: SendRequest<Upload>,
         http: HttpDriver,
@@ -77,7 +77,7 @@ impl Connection {
         ready && !self.sender.is_closed() && self.socket.is_silent()
     }
 
-    /// From now on it carries the request of this stream; `None`: of none.
+    /// From now on it carries the request of this stream; `None`: it carries no request.
     pub fn guard(&self, gate: Option<Rc<StreamGate>>) {
         self.socket.guard(gate);
     }

@@ -41,7 +41,7 @@ pub struct ResponseSource {
     app: Arc<App>,
     connection: Option<Connection>,
     upload: Option<Rc<UploadProgress>>,
-    /// How long the connection may be kept for another request; `None` if the upstream closes it.
+    /// How long the connection may be kept for another request; `None` if the upstream will close it.
     keep: Option<Duration>,
 }
 
@@ -73,7 +73,7 @@ impl ResponseSource {
     }
 }
 
-/// How long the upstream keeps the connection, as far as it says.
+/// How long the upstream keeps the connection open, if it says so.
 fn kept_for(response: &Response<Incoming>) -> Option<Duration> {
     let headers = response.headers();
     let words = |name| {
@@ -146,7 +146,7 @@ impl MessageBody for Download {
                     client.reset_at_end();
                     return Poll::Ready(Some(Err(error)));
                 }
-                // Sends what has arrived first: otherwise actix would end the connection without sending it.
+                // First send the data that has arrived: otherwise actix would end the connection without sending it.
                 this.failed = Some(error);
                 cx.waker().wake_by_ref();
                 Poll::Pending

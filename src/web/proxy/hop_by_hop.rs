@@ -19,7 +19,7 @@ pub fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// The names that `Connection` lists.
+/// The headers that `Connection` names.
 #[derive(Debug, Default)]
 pub struct NamedByConnection(Vec<String>);
 

@@ -61,7 +61,7 @@ pub fn for_host(value: HeaderValue, host: &str) -> HeaderValue {
     HeaderValue::from_bytes(&kept).unwrap_or(value)
 }
 
-/// A cookie without a name is written `=value`, and read by others as the name and value that follow.
+/// A cookie without a name is written `=value`, and some parsers read a name and a value in what follows `=`.
 fn name_of(pair: &[u8]) -> &[u8] {
     let mut pair = pair.trim_ascii();
     while let Some(rest) = pair.strip_prefix(b"=") {

@@ -1,4 +1,4 @@
-//! What an upstream would receive, without sending it, and whether it can be reached. For the doctor.
+//! For the doctor: shows what an upstream would receive, without sending it, and whether it can be reached.
 
 use actix_http::RequestHead;
 
@@ -14,7 +14,7 @@ use crate::apps::App;
 pub struct UpstreamRequest {
     pub method: String,
     pub target: String,
-    /// In their order.
+    /// In the order in which they are sent.
     pub headers: Vec<(String, String)>,
 }
 

@@ -27,7 +27,7 @@ pub struct RequestFacts<'a> {
     pub body: BodyLength,
 }
 
-/// How the end of a request's body is known.
+/// How the end of a request's body is recognized.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BodyLength {
     /// There is no body; whether the client said `Content-Length: 0`.
@@ -85,7 +85,7 @@ pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::Hea
     {
         append(&mut out, "cookie", &cookies)?;
     }
-    // As it was registered: the client's spelling may name any port.
+    // The host as it was registered: the client may name any port.
     let host = facts.origin.authority();
     let host = host.as_bytes();
     match facts.app.upstream_host {
@@ -124,7 +124,7 @@ fn append(out: &mut hyper::HeaderMap, name: &str, value: &[u8]) -> Result<(), Pr
     Ok(())
 }
 
-/// These are written once, after the loop.
+/// These headers are written once, after the loop.
 fn is_set_elsewhere(name: &str) -> bool {
     matches!(name, "host" | "cookie" | "content-length")
 }
@@ -138,8 +138,8 @@ fn family(own: &str) -> Option<String> {
         .then(|| format!("{family}-"))
 }
 
-/// Identity headers under the names that are usual here or for other proxies, whose integrations an app may have
-/// enabled.
+/// The usual names of identity headers, Latchkey's and those of other proxies, because an app may have an integration
+/// for such a proxy enabled.
 fn is_identity(name: &str) -> bool {
     const FAMILIES: [&str; 18] = [
         "remote-",
@@ -171,7 +171,7 @@ fn is_identity(name: &str) -> bool {
 /// Headers with which a proxy tells an application where a request came from or what it is really for. Applications
 /// trust them, so a client may not send them.
 fn is_for_proxies(name: &str) -> bool {
-    // Servers that turn headers into variables read any other character as they read the hyphen.
+    // Servers that turn headers into variables treat any other character like the hyphen.
     !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         || name.starts_with("x-forwarded")
         || name.starts_with("x-original-")

@@ -94,7 +94,7 @@ impl Resolver {
         if thread::Builder::new().name("resolver".into()).spawn(move || resolver.work()).is_ok() {
             lookups.threads += 1;
         } else if lookups.threads == 0 {
-            // No thread will answer those who wait.
+            // No thread will answer the waiting requests.
             lookups.queue.clear();
             lookups.waiting.clear();
         }

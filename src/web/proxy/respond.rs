@@ -24,7 +24,7 @@ use crate::web::http::server::ClientConnection;
 pub struct ResponseContext<'a> {
     pub head: &'a RequestHead,
     pub source: ResponseSource,
-    /// The response is not for everyone.
+    /// The response is not for everyone, so shared caches must not store it.
     pub is_private: bool,
     pub app_origin: &'a AppOrigin,
     pub upstream: &'a Upstream,

@@ -77,7 +77,7 @@ fn without_cookies(value: &HeaderValue) -> Option<HeaderValue> {
     for kind in kinds {
         match kind.trim_matches('"').to_ascii_lowercase().as_str() {
             "cookies" | "" => {}
-            // Everything, which includes the cookies.
+            // `*` includes the cookies.
             "*" => kept.extend(["\"cache\"", "\"storage\"", "\"executionContexts\""]),
             _ => kept.push(kind),
         }

@@ -1,4 +1,5 @@
-//! What the workers of a process share: the resolver, the certificates, and how many requests and connections there are.
+//! What the workers of a process share: the resolver, the certificates, and how many requests and connections there
+//! are.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,24 +20,24 @@ pub struct TransportShared {
     connections: Arc<LiveCount>,
     /// Open websockets. Each has a connection to its upstream too.
     tunnels: Arc<LiveCount>,
-    /// Both.
+    /// The sum of the two.
     sockets: Arc<LiveCount>,
     by_app: Mutex<HashMap<AppId, AppCounts>>,
     most: UpstreamLimits,
 }
 
-/// What exists of one app.
+/// The counters of one app.
 #[derive(Clone, Default)]
 struct AppCounts {
     requests: Arc<LiveCount>,
     tunnels: Arc<LiveCount>,
 }
 
-/// Counts the things of one kind that exist.
+/// Counts the live values of one kind.
 #[derive(Default)]
 pub struct LiveCount(AtomicUsize);
 
-/// One of those that exist, until it is dropped.
+/// One counted value, until it is dropped.
 pub struct Counted(Arc<LiveCount>);
 
 /// A connection to an upstream: one of its kind, and one of all.
@@ -93,7 +94,8 @@ impl TransportShared {
         self.slot(&self.connections, self.most.requests)
     }
 
-    /// Counts a websocket of an app, and its connection. `None` if a limit is reached: one app leaves some to the others.
+    /// Counts a websocket of an app, and its connection. `None` if a limit is reached: one app leaves some to the
+    /// others.
     pub(super) fn count_tunnel(&self, app: AppId) -> Option<(Counted, UpstreamSlot)> {
         let of_one_app = self.most.tunnels - self.most.tunnels / TUNNELS_OF_OTHERS;
         let of_app = self.counts_of(app).tunnels.count(of_one_app.min(AppDefaults::MAX_TUNNELS))?;

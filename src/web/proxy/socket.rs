@@ -8,6 +8,7 @@ use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use latchkey_sessions::{Direction, WriteGate as _};
 use socket2::{SockRef, TcpKeepalive};
@@ -23,7 +24,7 @@ pub struct Socket {
     received: Cell<u64>,
     /// A write has failed because the upstream has closed the connection.
     closed: Cell<bool>,
-    /// Of the request that is sent on it.
+    /// The gate of the request that is sent on this connection.
     gate: RefCell<Option<Rc<StreamGate>>>,
 }
 
@@ -41,7 +42,7 @@ impl Socket {
         self.gate.replace(gate);
     }
 
-    /// Finds out that the upstream is gone, on a connection that may be silent for long.
+    /// Detects that the upstream is gone, on a connection that may be silent for long.
     pub fn keep_alive(&self, keep_alive: &TcpKeepalive) {
         // If it fails, the connection has an error, which the next read reports.
         let _ = SockRef::from(&self.tcp).set_tcp_keepalive(keep_alive);
@@ -52,6 +53,16 @@ impl Socket {
     pub fn is_silent(&self) -> bool {
         let peeked = SockRef::from(&self.tcp).peek(&mut [MaybeUninit::uninit()]);
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Drop for Socket {
+    /// What the kernel still holds of a request whose stream was ended does not reach the app.
+    fn drop(&mut self) {
+        if self.gate.borrow().as_ref().is_some_and(|gate| gate.end().is_some()) {
+            // If this fails, the connection has an error already.
+            let _ = SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO));
+        }
     }
 }
 
@@ -105,8 +116,8 @@ impl SocketStream {
             ready!(self.0.tcp.poll_write_ready(cx))?;
             match write(&self.0.tcp) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The upstream has closed the connection, perhaps behind its response to half a body. Reading brings
-                // the response, or the error; once woken, the task waits for that alone.
+                // The upstream has closed the connection, perhaps after its response to half a body. Reading returns
+                // that response, or the error. The task is woken once, to read.
                 Err(error) if is_closed(&error) => {
                     if !self.0.closed.replace(true) {
                         cx.waker().wake_by_ref();
@@ -212,7 +223,6 @@ impl AsyncWrite for UpstreamStream {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::time::Duration;
 
     use actix_web::rt::time::{sleep, timeout};
     use tokio::net::TcpListener;

@@ -25,7 +25,7 @@ use crate::apps::{App, AppOrigin};
 use crate::web::http::server::ClientConnection;
 use crate::web::streams::StreamGate;
 
-/// One a worker.
+/// The transport of one worker.
 pub struct Transport(pub(super) Rc<UpstreamConnections>);
 
 /// The facts about the client of a request.
@@ -42,8 +42,8 @@ impl Transport {
     }
 
     /// Sends the request to the app's upstream and returns its response, whose body is still arriving. Removes every
-    /// identity header of the client, and adds ours if there is an `identity`. From then on nothing is written to either
-    /// side without a permit of `gate`.
+    /// identity header of the client, and adds ours if there is an `identity`. From then on nothing is written to
+    /// either side without a permit of `gate`.
     pub async fn forward(
         &self,
         app: &Arc<App>,

@@ -25,7 +25,7 @@ pub struct Streaming {
     payload: Payload,
     /// Bytes still to come; `None` for a body without a length.
     left: Option<u64>,
-    /// Bytes that the app still accepts.
+    /// How many more bytes the app accepts.
     accepted: u64,
     progress: Rc<UploadProgress>,
 }
@@ -41,7 +41,7 @@ pub struct UploadProgress {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum UploadState {
-    /// The upstream has not asked for the next part.
+    /// The upstream is not ready for the next part.
     WaitsForUpstream,
     WaitsForClient,
     Complete,
@@ -118,7 +118,7 @@ impl Body for Upload {
                 body.progress.state.set(UploadState::Complete);
                 Poll::Ready(None)
             }
-            // An end that comes too early must not look like the end.
+            // A body that ends too early must not look complete.
             Poll::Ready(Some(Err(_)) | None) => {
                 body.progress.state.set(UploadState::Broken);
                 Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())))

@@ -122,7 +122,7 @@ impl UpstreamConnections {
                 let now = Instant::now();
                 let mut apps = transport.apps.borrow_mut();
                 apps.values_mut().for_each(|connections| connections.idle.sweep(now));
-                // Those of apps that were removed would stay otherwise.
+                // Otherwise the connections of removed apps would stay open.
                 apps.retain(|_, connections| !connections.idle.is_empty());
                 if apps.is_empty() {
                     transport.sweeping.set(false);

@@ -33,6 +33,7 @@ impl<G> StartsWithGuard<G> for (G,) {}
 impl<G, A> StartsWithGuard<G> for (G, A) {}
 impl<G, A, B> StartsWithGuard<G> for (G, A, B) {}
 impl<G, A, B, C> StartsWithGuard<G> for (G, A, B, C) {}
+impl<G, A, B, C, D> StartsWithGuard<G> for (G, A, B, C, D) {}
 
 macro_rules! ends_in_form {
     ($($before:ident),+) => {

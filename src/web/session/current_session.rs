@@ -42,8 +42,8 @@ pub fn rotate(request: &HttpRequest, key: Key) {
     session_request::rotated(&request.get_session(), key);
 }
 
-/// Removes the key from the browser, whether or not its session was live. The caller has ended the session, unless it had
-/// ended already.
+/// Removes the key from the browser, whether or not its session was live. The caller has ended the session, unless it
+/// had ended already.
 pub fn end(request: &HttpRequest, shared: &Shared, answer: &mut HttpResponse) {
     session_request::session_ended();
     if let Ok(identity) = request.get_identity() {

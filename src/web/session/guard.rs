@@ -14,6 +14,7 @@ use super::current_session;
 use crate::config::SessionLimits;
 use crate::identity::{LiveUser, Role};
 use crate::login::PendingHash;
+use crate::tokens::ApiScope;
 use crate::web::http::error::Error;
 use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
@@ -27,6 +28,8 @@ pub enum GuardKind {
     Confirmed,
     Admin,
     Pending,
+    /// A token with this scope, at the API.
+    Scoped(ApiScope),
 }
 
 impl GuardKind {
@@ -38,6 +41,7 @@ impl GuardKind {
             Self::Confirmed => "confirmed",
             Self::Admin => "admin",
             Self::Pending => "pending",
+            Self::Scoped(_) => "token",
         }
     }
 }
@@ -90,7 +94,7 @@ fn admit(request: &HttpRequest, kind: GuardKind) -> Result<LiveUser, Error> {
 /// How old the confirmation may be.
 fn confirm_window(limits: &SessionLimits, kind: GuardKind) -> Option<Duration> {
     match kind {
-        GuardKind::Visitor | GuardKind::SignedIn | GuardKind::Pending => None,
+        GuardKind::Visitor | GuardKind::SignedIn | GuardKind::Pending | GuardKind::Scoped(_) => None,
         GuardKind::Confirmed => Some(limits.confirm_window.std()),
         GuardKind::Admin => Some(limits.admin_window.std()),
     }

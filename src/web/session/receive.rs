@@ -50,7 +50,8 @@ where
     })
 }
 
-/// `handler` as a service behind the guard `G`, inside [`form_session::with_form_session`](super::form_session::with_form_session).
+/// `handler` as a service behind the guard `G`, inside
+/// [`form_session::with_form_session`](super::form_session::with_form_session).
 pub fn receive<G, H, Args>(handler: H, pages: FormPages) -> impl RouteService
 where
     G: Guard,

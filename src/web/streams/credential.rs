@@ -19,7 +19,7 @@ pub enum Credential {
 }
 
 /// A credential that is alive and for this app, with its user.
-pub enum Authenticated {
+pub enum LiveCredential {
     Session(ScopedSession<User>),
     Token(LiveToken),
 }
@@ -58,21 +58,21 @@ impl Credential {
         app: AppId,
         origin: &AppOrigin,
         usage: Use,
-    ) -> Result<Option<Authenticated>, Fault> {
+    ) -> Result<Option<LiveCredential>, Fault> {
         Ok(match self {
             Self::AppKey(key) => {
                 let found = accounts.sessions().find_scoped(key, app.0, usage).await?;
-                found.filter(|found| origin.is(&found.origin)).map(Authenticated::Session)
+                found.filter(|found| origin.is(&found.origin)).map(LiveCredential::Session)
             }
             Self::Token(text) => {
                 let found = accounts.tokens.find(text, usage).await?;
-                found.filter(|found| found.opens(app)).map(Authenticated::Token)
+                found.filter(|found| found.opens(app)).map(LiveCredential::Token)
             }
         })
     }
 }
 
-impl Authenticated {
+impl LiveCredential {
     pub fn user(&self) -> &User {
         match self {
             Self::Session(scoped) => &scoped.live.owner,

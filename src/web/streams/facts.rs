@@ -1,17 +1,17 @@
-//! What is remembered about a request, to decide again whether it is let in.
+//! The facts about a request that are kept, to decide again whether it is let in.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::credential::{Authenticated, Credential, CredentialId};
-use crate::apps::{AccessRequest, App, AppOrigin, RequestKind};
-use crate::db::time::Moment;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::{Method, Uri};
 
-/// The request of a stream, and what it was let in with.
+use super::credential::{Credential, CredentialId, LiveCredential};
+use crate::apps::{AccessRequest, App, AppOrigin, RequestKind};
+use crate::db::time::Moment;
+
+/// The request of a stream, and the credential that it carried.
 pub struct StreamFacts {
     pub app: Arc<App>,
     pub origin: AppOrigin,
@@ -21,17 +21,19 @@ pub struct StreamFacts {
     pub request_id: Box<str>,
     /// When it was let in. The proof of identity had to be fresh then; it may grow old while the stream lasts.
     pub opened: Moment,
-    /// The same on this machine's clock.
+    /// The same moment on this machine's clock.
     pub begun: Instant,
     method: Method,
     uri: Uri,
     kind: RequestKind,
     client: Option<IpAddr>,
     client_is_doubtful: bool,
-    origin_header: Option<HeaderValue>,
-    fetch_site: Option<HeaderValue>,
+    origin_header: Option<Box<str>>,
+    fetch_site: Option<Box<str>>,
     /// The response is an event stream.
     has_events: AtomicBool,
+    /// A task decides the stream again, or will do so soon.
+    is_rechecked: AtomicBool,
 }
 
 /// The credential of a request, and the session or token that it belongs to.
@@ -46,7 +48,6 @@ pub struct Destination<'r> {
     pub origin: &'r AppOrigin,
     pub method: &'r Method,
     pub uri: &'r Uri,
-    pub headers: &'r HeaderMap,
     pub request_id: &'r str,
 }
 
@@ -69,9 +70,10 @@ impl StreamFacts {
             kind: asked.kind,
             client: asked.client,
             client_is_doubtful: asked.client_is_doubtful,
-            origin_header: copied(to.headers, ORIGIN),
-            fetch_site: copied(to.headers, HeaderName::from_static("sec-fetch-site")),
+            origin_header: asked.origin.map(Box::from),
+            fetch_site: asked.fetch_site.map(Box::from),
             has_events: AtomicBool::new(false),
+            is_rechecked: AtomicBool::new(false),
         }
     }
 
@@ -83,8 +85,8 @@ impl StreamFacts {
             kind: self.kind,
             client: self.client,
             client_is_doubtful: self.client_is_doubtful,
-            origin: text(self.origin_header.as_ref()),
-            fetch_site: text(self.fetch_site.as_ref()),
+            origin: self.origin_header.as_deref(),
+            fetch_site: self.fetch_site.as_deref(),
         }
     }
 
@@ -96,19 +98,18 @@ impl StreamFacts {
     pub(super) fn note_events(&self) {
         self.has_events.store(true, Ordering::SeqCst);
     }
+
+    /// `false` if a task does it already. So a user who changes often has no more tasks than streams.
+    pub(super) fn begin_recheck(&self) -> bool {
+        !self.is_rechecked.swap(true, Ordering::SeqCst)
+    }
+
+    pub(super) fn end_recheck(&self) {
+        self.is_rechecked.store(false, Ordering::SeqCst);
+    }
 }
 
 /// When a stream has to be decided again because of the time; never for a visitor.
-pub fn ends_at(found: Option<&Authenticated>) -> Moment {
-    found.map_or(Moment(i64::MAX), Authenticated::ends_at)
-}
-
-/// Copied: the value itself would keep the whole buffer in which the request was read.
-fn copied(headers: &HeaderMap, name: HeaderName) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(headers.get(name)?.as_bytes()).ok()
-}
-
-/// A value that is not text counts as an empty one, as when the request was decided first.
-fn text(value: Option<&HeaderValue>) -> Option<&str> {
-    value.map(|value| value.to_str().unwrap_or_default())
+pub fn ends_at(found: Option<&LiveCredential>) -> Moment {
+    found.map_or(Moment(i64::MAX), LiveCredential::ends_at)
 }

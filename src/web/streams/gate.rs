@@ -19,14 +19,14 @@ pub struct StreamGate {
 }
 
 impl StreamGate {
-    /// Opens a stream, which passes nothing on before it was cleared by another lookup.
+    /// Opens a stream, which passes nothing on until another lookup clears it.
     pub fn open(streams: &Arc<LiveStreams>, principal: Option<Principal>, facts: StreamFacts) -> Rc<Self> {
         let stream = streams.streams.open(principal, facts);
         streams.end_if_stopping(&stream);
         Rc::new(Self { stream, streams: Arc::clone(streams) })
     }
 
-    /// To be taken before the lookup after which the stream is cleared.
+    /// Take this before the lookup that will clear the stream.
     pub fn generation(&self) -> StreamGeneration {
         self.stream.generation()
     }

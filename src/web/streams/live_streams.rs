@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use latchkey_sessions::{ActiveStream, Changes, Observer, StreamEnd, Streams};
 use tokio::sync::mpsc::UnboundedSender;
@@ -11,8 +12,11 @@ use crate::accounts::Accounts;
 use crate::apps::announces_apps;
 use crate::db::time::Moment;
 
-/// Streams that have to be decided again.
-pub(super) type MarkedStreams = Vec<Arc<ActiveStream<StreamFacts>>>;
+/// Streams that have to be decided again, because they were marked.
+pub(super) struct MarkedStreams {
+    pub since: Instant,
+    pub streams: Vec<Arc<ActiveStream<StreamFacts>>>,
+}
 
 /// Requests that are being passed on to apps.
 pub struct LiveStreams {
@@ -46,10 +50,12 @@ impl LiveStreams {
         self.accounts.sessions().lease_moment()
     }
 
-    pub(super) fn decide_again(&self, marked: MarkedStreams) {
+    /// Leaves a stream that is being decided again to the task that does so.
+    pub(super) fn decide_again(&self, mut marked: Vec<Arc<ActiveStream<StreamFacts>>>) {
+        marked.retain(|stream| stream.facts.begin_recheck());
         if !marked.is_empty() {
-            // The receiver lives as long as the runtime. After it nothing is passed on.
-            let _ = self.queue.send(marked);
+            // The receiver lives as long as the runtime. After the runtime has ended, nothing is passed on.
+            let _ = self.queue.send(MarkedStreams { since: Instant::now(), streams: marked });
         }
     }
 }

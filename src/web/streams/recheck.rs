@@ -8,7 +8,7 @@ use actix_web::rt::time::{sleep, timeout};
 use latchkey_sessions::{ActiveStream, StreamEnd, Use};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::credential::{Authenticated, CredentialId};
+use super::credential::{CredentialId, LiveCredential};
 use super::facts::{StreamFacts, ends_at};
 use super::live_streams::{LiveStreams, MarkedStreams, Marker};
 use crate::accounts::Accounts;
@@ -19,7 +19,7 @@ use crate::db::{Failed, refuse};
 
 type Stream = ActiveStream<StreamFacts>;
 
-/// Observes the store from now on, and decides marked streams again in tasks of the current runtime.
+/// Starts to observe the store. Tasks of the current runtime decide marked streams again.
 pub fn start(accounts: &Accounts) -> Arc<LiveStreams> {
     let (queue, marked) = unbounded_channel();
     let streams = Arc::new(LiveStreams::new(accounts, queue));
@@ -30,17 +30,18 @@ pub fn start(accounts: &Accounts) -> Arc<LiveStreams> {
     streams
 }
 
-/// Decides each marked stream again, all of a change at once: the store reads their keys in few queries.
+/// Decides marked streams again. All streams of a change are decided at once, so that the store reads their keys in a
+/// few queries.
 async fn run(streams: Arc<LiveStreams>, mut marked: UnboundedReceiver<MarkedStreams>) {
-    while let Some(marked) = marked.recv().await {
+    while let Some(MarkedStreams { since, streams: marked }) = marked.recv().await {
         for stream in marked {
             let streams = Arc::clone(&streams);
-            spawn(async move { streams.recheck(&stream).await });
+            spawn(async move { streams.recheck(&stream, since).await });
         }
     }
 }
 
-/// Marks streams whose session or token may have ended by time, and ends all streams if the instance stays without a lease.
+/// Marks streams whose session or token may have expired, and ends all streams if the instance stays without a lease.
 async fn watch_the_time(streams: Arc<LiveStreams>) {
     let mut without_lease: Option<Instant> = None;
     loop {
@@ -55,7 +56,7 @@ async fn watch_the_time(streams: Arc<LiveStreams>) {
         };
         let all = streams.streams.all();
         without_lease = None;
-        // They may have been told to wait for a lease.
+        // Their tasks may be waiting for a lease.
         all.iter().for_each(|stream| stream.wake_waiting());
         let over = all.into_iter().filter(|stream| stream.is_over(now) && !stream.is_marked());
         let over: Vec<Arc<Stream>> = over.inspect(|stream| stream.mark()).collect();
@@ -64,20 +65,31 @@ async fn watch_the_time(streams: Arc<LiveStreams>) {
 }
 
 impl LiveStreams {
-    async fn recheck(&self, stream: &Stream) {
-        let confirming = async {
-            while stream.end().is_none() {
+    /// Runs until the stream is no longer marked. Changes that are announced meanwhile are decided here, too.
+    ///
+    /// * `since`: when the stream was marked.
+    async fn recheck(&self, stream: &Stream, since: Instant) {
+        let mut unconfirmed_since = since;
+        loop {
+            while stream.end().is_none() && stream.is_marked() {
                 let generation = stream.generation();
-                match self.still_allowed(stream).await {
-                    Ok(until) => return stream.clear(generation, until),
-                    Err(Failed::Refused(why)) => return close(stream, why),
+                let limit = StreamLimits::UNCONFIRMED_FOR.saturating_sub(unconfirmed_since.elapsed());
+                let decided = timeout(limit, self.still_allowed(stream)).await;
+                match decided.unwrap_or_else(|_| refuse(StreamEnd::Unconfirmed)) {
+                    Ok(until) => {
+                        stream.clear(generation, until);
+                        unconfirmed_since = Instant::now();
+                    }
+                    Err(Failed::Refused(why)) => close(stream, why),
                     // The database does not answer.
                     Err(Failed::Fault(_)) => sleep(StreamLimits::RETRY_AFTER).await,
                 }
             }
-        };
-        if timeout(StreamLimits::UNCONFIRMED_FOR, confirming).await.is_err() {
-            close(stream, StreamEnd::Unconfirmed);
+            stream.facts.end_recheck();
+            // A change in between was left to this task.
+            if stream.end().is_some() || !stream.is_marked() || !stream.facts.begin_recheck() {
+                return;
+            }
         }
     }
 
@@ -89,7 +101,8 @@ impl LiveStreams {
         let Some(app) = app.filter(|app| app.origins.contains(&facts.origin)) else {
             return refuse(StreamEnd::Refused);
         };
-        // Its keys have ended, too; its tokens have not. Its bytes may come from an upstream that the app no longer has.
+        // A disabled app's keys have ended too, but not its tokens. With another upstream, the response comes from a server
+        // that the app no longer has.
         if !app.enabled || app.upstream != facts.app.upstream {
             return refuse(StreamEnd::Refused);
         }
@@ -101,7 +114,7 @@ impl LiveStreams {
                 Some(found)
             }
         };
-        let caller = found.as_ref().map(Authenticated::caller);
+        let caller = found.as_ref().map(LiveCredential::caller);
         let (answer, _) = decide(app, &facts.asked(), caller.as_ref(), facts.opened);
         match answer {
             Answer::Pass { .. } => Ok(ends_at(found.as_ref())),

@@ -249,7 +249,7 @@ impl House {
 
     /// Every page that can be requested by GET, and every refusal of a form.
     pub fn stops(&self, who: Who) -> Vec<Stop> {
-        let rows = routes::table().into_iter().chain(routes::local_table());
+        let rows = routes::page_table().into_iter().chain(routes::local_table());
         // Neither downloads nor redirects to another host are pages.
         let pages = rows.filter(|row| {
             row.method == Method::Get && !["/account/export", "/go/{slug}"].contains(&row.path)

@@ -61,7 +61,7 @@ async fn it_is_answered_as_a_taken_one_wherever_it_is_entered() {
 
     let latchkey = Latchkey::on(&app.db.url());
     let made = latchkey.run(&["user", "create", "--email", ada.email, "--name", "Eve"]);
-    assert_eq!(made.refused(), "a user with this address exists already");
+    assert_eq!(made.refused(), "a user with this address already exists");
     let file = std::env::temp_dir().join(format!("reserved-{}.csv", uuid::Uuid::new_v4()));
     std::fs::write(
         &file,

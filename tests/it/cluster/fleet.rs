@@ -80,7 +80,7 @@ impl Fleet {
         }
     }
 
-    /// Takes the hosts of apps out of the proxy, or puts them back. Returns when earlier requests are answered.
+    /// Removes the hosts of apps from the proxy, or restores them. Returns when earlier requests are answered.
     pub async fn serve_apps(&self, serves: bool) {
         let ports: Vec<u16> = self.programs.iter().map(|program| program.port).collect();
         self.nginx.serves_apps.set(serves);

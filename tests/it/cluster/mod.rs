@@ -132,7 +132,7 @@ async fn upgrade(fleet: &mut Fleet, table: &mut Table, seed: u64, old: &Path) {
         fleet.replace(0, &|program| new.version_of(program), true).await;
         sleep(Duration::from_secs(4)).await;
         fleet.roll(|program| new.version_of(program)).await;
-        // The first app, if the other version knows none. Users who logged in there enter it.
+        // If the other version knows no apps, this is the first one. Users who logged in before enter it.
         world.open_app(&fleet.url).await;
         fleet.knows_apps = true;
         sleep(Duration::from_secs(3)).await;

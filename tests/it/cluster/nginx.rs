@@ -24,21 +24,21 @@ pub fn program() -> &'static Path {
 
 pub struct Nginx {
     pub port: u16,
-    /// Whether the hosts of apps lead to the instances; otherwise they are answered with 503. Takes effect with the next
-    /// [`Nginx::route`].
+    /// Whether the hosts of apps lead to the instances; otherwise they are answered with 503. Takes effect with the
+    /// next [`Nginx::route`].
     pub serves_apps: Cell<bool>,
     dir: DataDir,
     child: Child,
 }
 
 impl Nginx {
-    /// In front of these local ports.
+    /// Starts nginx in front of these local ports.
     pub async fn start(ports: &[u16]) -> Self {
         let port = free_port();
         Self::listening(port, &format!("listen 127.0.0.1:{port};"), ports).await
     }
 
-    /// With these `listen` lines, one of which is for `port`.
+    /// Starts nginx with these `listen` lines, one of which is for `port`.
     pub async fn listening(port: u16, listen: &str, ports: &[u16]) -> Self {
         let dir = DataDir::new();
         let path = dir.path().to_owned();

@@ -23,13 +23,13 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// In front of `url`, the URL of a private server. With fewer connections than clients, so that each transaction
-    /// gets another connection.
+    /// Starts PgBouncer in front of `url`, the URL of a private server, with fewer connections than clients, so that
+    /// each transaction gets another connection.
     pub async fn start(url: &str) -> Self {
         Self::with(url, 3).await
     }
 
-    /// With this many connections to the server.
+    /// The same, with this many connections to the server.
     pub async fn with(url: &str, size: u8) -> Self {
         let url = url::Url::parse(&url.replace("@/", "@localhost/")).expect("a URL");
         let of = |name: &str| url.query_pairs().find(|(key, _)| key == name).expect("a part").1.into_owned();
@@ -38,7 +38,7 @@ impl PgBouncer {
         Self::in_front(&format!("host={host} port={port} dbname={database} user={user}"), size).await
     }
 
-    /// In front of the server with this connection string.
+    /// Starts PgBouncer in front of the server with this connection string.
     pub async fn before(server: &str) -> Self {
         Self::in_front(server, 3).await
     }
@@ -58,7 +58,7 @@ impl PgBouncer {
         let mut command = Command::new(program);
         command.arg(&file).env_clear().current_dir("/");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // It refuses to run as root; Postgres runs as the first of these users that exists.
+        // PgBouncer refuses to run as root; Postgres runs as the first of these users that exists.
         let user = ["postgres", "nobody"].iter().find_map(|name| User::from_name(name).ok().flatten());
         if let Some(user) = user.filter(|_| geteuid().is_root()) {
             chown(&file, Some(user.uid.as_raw()), None).expect("a file of theirs");
@@ -84,7 +84,7 @@ impl Drop for PgBouncer {
 }
 
 #[actix_web::test]
-async fn behind_a_pooler_in_transaction_mode_everything_works_that_is_told_so() {
+async fn everything_works_behind_a_pooler_in_transaction_mode_that_the_settings_name() {
     let db = TestDb::new();
     let bouncer = PgBouncer::start(&db.url()).await;
     let first = with_direct(&bouncer, &db).with("LATCHKEY__DATABASE__POOLER", "transaction");
@@ -134,7 +134,7 @@ async fn behind_an_undeclared_pooler_the_program_refuses_to_start_and_names_the_
     for forgotten in [unthrottled(&bouncer.url()), with_direct(&bouncer, &db)] {
         refused(&forgotten, &["serve"]);
     }
-    // Commands bypass the pooler if they are told how.
+    // Commands bypass the pooler if a direct URL is set.
     let forgotten = unthrottled(&bouncer.url());
     let commands: [&[&str]; 4] =
         [&["migrate"], &["user", "list"], &["session", "sweep"], &["audit", "verify"]];

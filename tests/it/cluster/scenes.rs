@@ -21,7 +21,7 @@ const AFTER: Duration = Duration::from_millis(600);
 pub enum Demand {
     /// No request fails.
     Everything,
-    /// No request to the portal fails. The hosts of apps are out of the proxy for a while.
+    /// No request to the portal fails. The hosts of apps are removed from the proxy for a while.
     Portal,
     /// No user is logged out or served wrongly; failed requests are counted.
     Sessions,
@@ -106,7 +106,7 @@ impl Play {
             if demand == Demand::Everything && app.all_failed() > summary.cut_off {
                 misses.push(format!("requests to the app failed: {:?}", app.failed));
             }
-            // Fewer while its host is out of the proxy.
+            // Fewer while the app's host is removed from the proxy.
             let least = if demand == Demand::Portal { 5 } else { 20 };
             if summary.entered < 5 || summary.served_in_app < least {
                 misses.push("the app was hardly used".into());
@@ -128,8 +128,8 @@ impl Play {
     }
 }
 
-/// A user logs in, enters the app, visits both at every instance, and logs out at one of them; then both are asked at
-/// every instance at once. Returns the number of these requests to the app, and how many the app served.
+/// A user logs in, enters the app, visits both at every instance, and logs out at one of them; then both are requested
+/// at every instance at once. Returns the number of these requests to the app, and how many the app served.
 pub async fn log_out_here_and_be_refused_there(
     fleet: &Fleet,
     world: &Rc<World>,

@@ -1,4 +1,4 @@
-//! Open websockets of the app during a rolling restart: each user is told to come back, in time.
+//! Open websockets of the app during a rolling restart: each client gets a Close frame in time, and may connect again.
 
 use std::fmt;
 use std::rc::Rc;
@@ -17,16 +17,16 @@ use crate::websockets::client::{Frame, WebSocket};
 /// "Going away" (RFC 6455 §7.4.1): the client may connect again at once.
 const GOING_AWAY: u16 = 1001;
 
-/// How soon after SIGTERM. Later, a platform may end the process.
+/// How soon the Close frame must come after SIGTERM. Later, a platform may kill the process.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// At each instance, and through the proxy.
 const MANY: usize = 10;
 
-/// Silences of 20 s after which a websocket counts as forgotten.
+/// After this many silences of 20 s, a websocket counts as forgotten.
 const SILENCES: usize = 3;
 
-/// What the owners of websockets were told.
+/// How the websockets were closed.
 #[derive(Default)]
 pub struct Told {
     count: usize,

@@ -1,4 +1,5 @@
-//! Two live connections: the one behind the session ends with it, on every instance, and the one behind the token goes on.
+//! Two live connections: the one behind the session ends with it, on every instance, and the one behind the token goes
+//! on.
 
 use std::time::{Duration, Instant};
 
@@ -159,7 +160,7 @@ async fn without_a_script_a_connection_is_a_page_that_grows() {
     assert!(head.contains("default-src 'none'; style-src") && !head.contains("script-src"), "{head}");
     step(&mut browser, "log-out-everywhere").await;
     assert_eq!(page.ended().await, End::Reset);
-    // The rest of the page would say that it ended in order.
+    // The rest of the page would say that it ended normally.
     assert!(!shown().contains("data-end"), "{}", shown());
 }
 

@@ -23,14 +23,14 @@ fn path_of(row: &Route) -> String {
 async fn send(browser: &mut Browser, row: &Route) -> Answer {
     match row.method {
         Method::Get => browser.get(&path_of(row)).await,
-        Method::Post => browser.post_bare(&path_of(row), &[]).await,
+        _ => browser.post_bare(&path_of(row), &[]).await,
     }
 }
 
 /// The status of every row, each requested by a new browser.
 async fn statuses(app: TestApp) -> Vec<u16> {
     let mut statuses = Vec::new();
-    for row in routes::table() {
+    for row in routes::page_table() {
         statuses.push(send(&mut app.browser(), &row).await.status);
     }
     statuses
@@ -42,7 +42,7 @@ async fn exactly_the_routes_of_the_lab_are_missing() {
     assert!(lab.len() >= 8 && lab.iter().all(|path| path.starts_with("/compare")), "{lab:?}");
     let with = Box::pin(statuses(TestApp::spawn())).await;
     let without = Box::pin(statuses(without_compare())).await;
-    for ((row, with), without) in routes::table().iter().zip(with).zip(without) {
+    for ((row, with), without) in routes::page_table().iter().zip(with).zip(without) {
         if lab.contains(&row.path) {
             assert_ne!(with, 404, "{:?} {} with the lab", row.method, row.path);
             assert_eq!(without, 404, "{:?} {} without the lab", row.method, row.path);
@@ -57,7 +57,9 @@ async fn no_page_links_to_it() {
     let app = without_compare();
     let grace = app.grace().await;
     let mut browsers = [app.browser(), app.logged_in(&grace).await];
-    for row in routes::table().iter().chain(&routes::local_table()).filter(|row| row.method == Method::Get) {
+    for row in
+        routes::page_table().iter().chain(&routes::local_table()).filter(|row| row.method == Method::Get)
+    {
         for browser in &mut browsers {
             let page = browser.get(&path_of(row)).await;
             assert_eq!(page.count("[href^='/compare'], [action^='/compare']"), 0, "{}", row.path);

@@ -1,4 +1,4 @@
-//! The program's clock jumps, and the database's does not. `libfaketime` (Debian's `faketime`) simulates it.
+//! The program's clock jumps, and the database's does not. `libfaketime` (Debian's `faketime`) simulates this.
 
 use std::fs;
 use std::path::Path;

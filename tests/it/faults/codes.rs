@@ -22,7 +22,7 @@ use crate::history::actors::{PASSWORD, World};
 use crate::history::record::Done;
 use crate::support::authenticator_app::AuthenticatorApp;
 
-/// One of the users with links, which this run does not reach.
+/// One of the users with links. A run ends before it reaches this user.
 pub const OWNER: &str = "link298@example.org";
 
 const CODES: usize = 200;

@@ -1,4 +1,4 @@
-//! The database goes away and comes back, seen from the users of an app: no request is passed on without a lease.
+//! The database fails and returns, as users of an app see it: no request is passed on without a lease.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const LEASE_IS_OVER: Duration = Duration::from_secs(2);
 
 const AWAY: Duration = Duration::from_secs(6);
 
-/// Requests at once.
+/// Concurrent requests.
 const ASKED: usize = 12;
 
 /// No answer takes longer: two seconds for a connection, four for the statement.
@@ -41,8 +41,8 @@ pub async fn loses_its_database() -> Vec<Outcome> {
     vec![harness.judged("An app without the database, twice", Some(back)).await]
 }
 
-/// Visitors of open pages, users with a key and senders of forms get 503; the app receives nothing, neither from them nor
-/// from the load.
+/// Visitors of open pages, users with a key and senders of forms get 503; the app receives nothing, neither from them
+/// nor from the load.
 async fn turns_all_away(harness: &mut Harness) {
     let world = Rc::clone(&harness.world);
     let site = world.app.get().expect("an app");

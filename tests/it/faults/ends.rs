@@ -9,11 +9,11 @@ use super::rows;
 use crate::support::app::TestApp;
 use crate::support::process::Latchkey;
 
-/// The last writes are waited for, but not forever.
+/// The program waits for the last writes, but not forever.
 const SOON: Duration = Duration::from_secs(15);
 
 #[actix_web::test]
-async fn with_something_left_to_write_to_a_database_that_hangs_it_ends_all_the_same() {
+async fn it_stops_although_a_write_waits_for_a_database_that_hangs() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut running = Latchkey::on(&app.db.url()).serve_ready().await;

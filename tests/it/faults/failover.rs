@@ -66,7 +66,7 @@ async fn the_first_dies() -> Outcome {
     harness.judged("Failover: the first server dies", Some(back)).await
 }
 
-/// Nothing cuts the connections to it: the program has to close them itself.
+/// No proxy closes the connections to the old server: the program has to close them itself.
 async fn the_first_only_reads() -> Outcome {
     let (mut harness, proxy, standby) = pair().await;
     harness.open_app().await;

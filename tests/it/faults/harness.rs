@@ -153,7 +153,8 @@ impl Harness {
         }
     }
 
-    /// Waits until every instance is ready, accepts a log-in and knows the session, and the app lets it in. Returns the time since `since`.
+    /// Waits until every instance is ready, accepts a log-in and knows the session, and the app lets it in. Returns the
+    /// time since `since`.
     pub async fn recovers(&mut self, since: Instant) -> Duration {
         loop {
             let served =
@@ -240,7 +241,7 @@ impl Harness {
                 history.app_keys.len(),
                 site.opened.get()
             );
-            // The app itself is well.
+            // The app itself works.
             let tally = site.wire.tally();
             let fits = |why: &str| ["no answer", "503"].contains(&why);
             let others = tally.failed.iter().filter(|((_, why), _)| !fits(why));

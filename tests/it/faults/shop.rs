@@ -1,5 +1,5 @@
-//! Another app than that of the load: a program that is killed, stopped and started again, or a script that lies; and a
-//! crowd of visitors who use it all the time.
+//! A second app besides that of the load: a program that is killed, stopped and started again, or a script that sends
+//! malformed responses; and a crowd of visitors who use it all the time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -86,7 +86,7 @@ pub const HEAD: Duration = Duration::from_secs(1);
 /// Between two requests of a visitor: many visitors must not take the processor from others.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Visitors who request the start page again and again, and what they got.
+/// Visitors who request the start page again and again, and the responses they got.
 pub struct Crowd {
     host: String,
     origin: String,
@@ -130,7 +130,7 @@ impl Crowd {
         self.wire.ask(Ask::form(&url, "", fields).at(&self.host).from(&own)).await
     }
 
-    /// What the crowd got since the last call, by status.
+    /// The number of responses that the crowd got since the last call, by status.
     pub fn told(&self) -> BTreeMap<String, usize> {
         self.told.take()
     }

@@ -64,7 +64,8 @@ pub async fn clients() -> Vec<Outcome> {
     vec![harness.judged("Slow heads, bodies and readers", Some(back)).await]
 }
 
-/// How many connections were not closed in time, when the last of the others was closed, and what it received.
+/// How many connections were not closed in time, when the last of the others was closed, and the bytes that it
+/// received.
 fn hold(
     kind: Kind,
     address: &str,

@@ -1,4 +1,5 @@
-//! An app dies, hangs, lies, or uses up the file descriptors that it may have. The portal and another app notice nothing.
+//! An app dies, hangs, lies, or uses up the file descriptors that it may have. The portal and another app notice
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -68,14 +69,14 @@ pub async fn fails() -> Vec<Outcome> {
     vec![failed, lies().await]
 }
 
-/// What a response of the lying app is to its client.
+/// How the client gets a malformed response of the app.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Seen {
-    /// 502 in its place.
+    /// As a 502 in its place.
     Refused,
-    /// It does not end as a whole response does.
+    /// As a response that does not end cleanly.
     Cut,
-    /// The true part of it.
+    /// As the well-formed part of it.
     Ok,
 }
 
@@ -110,7 +111,7 @@ const LIES: [(&str, Seen, &str); 11] = [
     ),
 ];
 
-/// Forms of each kind of lie.
+/// How many forms are sent for each kind of malformed response.
 const FORMS: usize = 8;
 
 async fn lies() -> Outcome {
@@ -166,11 +167,11 @@ async fn lies() -> Outcome {
     harness.judged("An app lies", Some(back)).await
 }
 
-/// The files that the program may open, and visitors of an app who would need more.
+/// The number of files that the program may open, and of visitors of an app who would need more.
 const FILES: usize = 256;
 const MANY: usize = 150;
 
-/// What so many hanging requests take at least.
+/// The minimum that this many hanging requests take.
 const TAKEN: usize = 50;
 
 pub async fn uses_up_the_files() -> Vec<Outcome> {

@@ -259,6 +259,11 @@ async fn another_site_can_read_but_not_act() {
         (from("cross-site", "null"), 403),
         (vec![("origin", "null".to_owned())], 403),
         (vec![("origin", "https://evil.example".to_owned())], 403),
+        // The app might read the other one.
+        (
+            [from("same-origin", &wiki.origin), vec![("origin", "https://evil.example".to_owned())]].concat(),
+            403,
+        ),
     ] {
         user.at_app.headers = headers.clone();
         let answer = user.at_app.post_bare("/save", &[("a", "b")]).await;

@@ -52,6 +52,14 @@ impl User {
         Self { portal: app.logged_in(person).await, ..Self::new(app, wiki) }
     }
 
+    /// Logged in, with a key of the app, to which nothing was sent yet.
+    pub async fn with_key(app: &TestApp, wiki: &Wiki, person: &Person) -> Self {
+        let mut user = Self::logged_in(app, wiki, person).await;
+        let (_, enter) = user.code().await;
+        user.at_app.get(&enter).await.is(303);
+        user
+    }
+
     /// Logged in, and inside the app.
     pub async fn inside(app: &TestApp, wiki: &Wiki, person: &Person) -> Self {
         let mut user = Self::logged_in(app, wiki, person).await;

@@ -8,6 +8,7 @@ use latchkey::config::Origin;
 use latchkey::identity::{Client, GroupName, UserId};
 use latchkey::tokens::{CreatedToken, NewToken, RequestedScopes, TokenText};
 use reqwest::Method;
+use uuid::Uuid;
 
 use crate::front::support::{User, Wiki, navigation, register, script};
 use crate::support::app::{Person, TestApp};
@@ -19,7 +20,7 @@ use crate::support::upstream::{OK, Upstream};
 pub async fn token_of(app: &TestApp, person: &Person, scope: &str) -> CreatedToken {
     let token = NewToken {
         user: UserId(person.id),
-        name: "phone".to_owned(),
+        name: format!("phone {}", Uuid::new_v4()),
         scopes: RequestedScopes::parse([scope]).expect("a scope"),
         lifetime: Duration::from_secs(86_400),
         made_by: None,
@@ -36,7 +37,7 @@ fn basic(name: &str, password: &str) -> String {
 }
 
 /// A text with a checksum that is right, which nobody was given.
-fn made_up_token(number: u8) -> String {
+pub fn made_up_token(number: u8) -> String {
     let body = format!("lk_{}", BASE64URL_NOPAD.encode(&[number; 32]));
     let crc = !body.bytes().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1)))

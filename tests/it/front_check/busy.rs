@@ -1,5 +1,5 @@
-//! An app that stops answering: the portal and other apps are as fast as before, and the app itself gets no more requests
-//! than it may have at a time.
+//! An app that stops answering: the portal and other apps are as fast as before, and the app itself gets no more
+//! requests than it may have at a time.
 
 use std::io::Read as _;
 use std::net::TcpStream;

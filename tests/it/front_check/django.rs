@@ -18,7 +18,7 @@ rules = [
     { all = true, access = "signed-in" },
 ]"#;
 
-/// Every way to write one of the headers that the app believes.
+/// Every way to write one of the headers that the app trusts.
 const SPELLINGS: [&str; 6] =
     ["Remote-User", "REMOTE-USER", "Remote_User", "REMOTE_USER", "Remote.User", "remote-user"];
 

@@ -87,7 +87,7 @@ impl FrontDoor {
         user
     }
 
-    /// Ends all sessions of the user but a new one, as from another device. Returns when that is answered.
+    /// Ends all sessions of the user except a new one, as from another device. Returns when that is answered.
     pub async fn end_other_sessions(&self, person: &Person) {
         let mut elsewhere = Browser::new(&self.latchkey.origin());
         elsewhere.log_in(person.email, person.password).await.redirects_to("/home");
@@ -117,8 +117,8 @@ impl FrontDoor {
         .await;
     }
 
-    /// Every app is listed on the home page and opens from there without another log-in. Logging out at the portal closes
-    /// all of them, also to a page that is still open.
+    /// Every app is listed on the home page and opens from there without another log-in. Logging out at the portal
+    /// closes all of them, also to a page that is still open.
     pub async fn is_one_of_two_apps(&self, chrome: &Chrome, slug: &str, person: &Person) {
         chrome.go("/home").await;
         chrome.waits_for("[data-app=board] a").await.click().await.expect("a click");

@@ -1,4 +1,4 @@
-//! Upstreams that close connections which were idle: no client sees an error, and nothing is posted twice.
+//! Upstreams that close idle connections: no client sees an error, and no form is posted twice.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -42,7 +42,7 @@ pub async fn connections_are_closed_by_upstreams(time: Duration) -> Vec<Row> {
     let node = async |arguments: &'static [&str]| Program::start(|port, _| node(port, arguments)).await;
     let gunicorn = Program::start(|port, _| gunicorn(port, "counter")).await;
     let servers = [
-        // Latchkey keeps a connection for a second less.
+        // Latchkey keeps a connection for a second less than that.
         server("announced", "Node, closes after 5 s and announces it", node(&[]).await, 4000),
         server("silent", "Node, closes after 300 ms", node(&["300"]).await, 300),
         server("gunicorn", "gunicorn, closes after 1 s", gunicorn, 1000),
@@ -74,8 +74,8 @@ pub async fn connections_are_closed_by_upstreams(time: Duration) -> Vec<Row> {
     rows
 }
 
-/// When all clients send a request, as the time since the begin. The pauses are about as long as connections are kept, so
-/// that many of them are reused at the moment of their end.
+/// When all clients send a request, as the time since the begin. The pauses are about as long as connections are kept,
+/// so that many of them are reused at the moment of their end.
 fn beats(rng: &mut Rng, idle: Duration, time: Duration) -> Vec<Duration> {
     let (mut beats, mut at) = (Vec::new(), Duration::ZERO);
     while at < time {

@@ -46,7 +46,7 @@ pub async fn notebooks_are_kept() -> Vec<Row> {
     kernels_start_and_end(&chrome).await;
     text(&api(&chrome, "POST", "/api/terminals", None).await, 403);
     a_notebook_computes(&door, &chrome).await;
-    // Jupyter itself refuses what has no token of its page.
+    // Jupyter itself refuses requests without the token of its page.
     let forged = fetch(&chrome, "/api/contents/x.txt", json!({"method": "DELETE"})).await;
     text(&forged, 403);
     door.is_one_of_two_apps(&chrome, "jupyter", &door.ada).await;

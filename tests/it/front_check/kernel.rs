@@ -6,7 +6,7 @@ use super::front_door::{FrontDoor, fetch, text};
 use crate::support::chrome::Chrome;
 use crate::support::process::eventually;
 
-/// Policy violation (RFC 6455 §7.4.1): what a client sees when its session has ended.
+/// Policy violation (RFC 6455 §7.4.1): the code that a client gets when its session has ended.
 const POLICY_VIOLATION: u16 = 1008;
 
 /// Opens a notebook in JupyterLab and runs its only cell.

@@ -1,4 +1,4 @@
-//! Load on the front door and what it costs: requests on sockets of their own, and the memory of a process.
+//! Load on the front door and its cost: requests on sockets of their own, and the memory of a process.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use crate::front::support::User;
 /// Lets in every user.
 pub const EVERYONE: &str = "rules = [{ all = true, access = \"signed-in\" }]";
 
-/// What a client needs to send requests to an app on sockets of its own.
+/// The facts that a client needs to send requests to an app on sockets of its own.
 #[derive(Clone)]
 pub struct Ticket {
     host: String,

@@ -1,5 +1,5 @@
-//! Real web apps behind the real program, most of them in a real browser. `bin/front-check` runs every part or the given
-//! ones, and prints a table; the tests are a short part of it.
+//! Real web apps behind the real program, most of them in a real browser. `bin/front-check` runs every part or the
+//! given ones, and prints a table; the tests are a short part of it.
 
 mod busy;
 mod django;

@@ -45,7 +45,7 @@ pub async fn a_calendar_is_kept() -> Vec<Row> {
     door.log_in_on_the_way(&chrome, "calendar", "/.web/", &door.ada).await;
     create_in_its_pages(&chrome).await;
     every_method_arrives(&chrome, &door.origin("calendar")).await;
-    // Radicale's own rights: another user's collections are closed, and the header of a client is not believed.
+    // Radicale's own rights: another user's collections are closed, and a client's header is not trusted.
     for name in ["X-Other", "X-Remote-User", "X_Remote_User", "Remote-User"] {
         let headers = json!({ name: "mary@example.org" });
         let options = json!({"method": "PUT", "body": EVENT, "headers": headers});

@@ -1,4 +1,4 @@
-//! The table of results: what was done, what was measured, and what has to hold.
+//! The table of results: the task, the measurement, and the required limit.
 
 use std::fmt;
 use std::time::Duration;

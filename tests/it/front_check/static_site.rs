@@ -1,4 +1,4 @@
-//! A static site of nginx: pages, pictures, ranges and answers that a browser has already.
+//! A static site of nginx: pages, pictures, ranges, and responses that a browser has cached.
 
 use std::fs;
 use std::process::Command;
@@ -24,7 +24,7 @@ const PAGE: &str = "<!DOCTYPE html><html lang=en><title>Site</title><main><h1>Th
 const PICTURE: &str =
     "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"30\"><circle r=\"9\"/></svg>";
 
-/// Bytes of the file whose parts are asked for.
+/// Bytes of the file that is requested in parts.
 const LENGTH: usize = 1_000_000;
 
 pub async fn pages_are_read() -> Vec<Row> {

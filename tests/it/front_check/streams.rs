@@ -33,7 +33,7 @@ const OPEN: &str = "
     read().then(ended, (error) => ended(error.name));
     fetch('/endless').then((response) => { window.unread = response; });";
 
-/// Reads what the browser has of the download that was not read, to its end.
+/// Reads the unread download to its end, as far as the browser has received it.
 const READ: &str = "
     const [done] = arguments;
     window.unread.arrayBuffer().then(() => done('complete'), (error) => done(error.name));";

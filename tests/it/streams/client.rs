@@ -1,4 +1,4 @@
-//! A client on a bare socket: reads slowly or not at all, and sees whether what it got is complete.
+//! A client on a bare socket: reads slowly or not at all, and sees whether the response is complete.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -12,9 +12,9 @@ use crate::support::process::eventually;
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// In order.
+    /// Cleanly.
     Closed,
-    /// As an error: what came before it is not complete.
+    /// With an error: the data before it is not complete.
     Reset,
 }
 
@@ -105,7 +105,7 @@ impl RawClient {
         eventually("the end of the connection", async || self.has_ended()).await
     }
 
-    /// Reads what the kernel still has, and how that ends.
+    /// Reads the data that the kernel still holds, and returns how the connection ended.
     pub fn drained(&self) -> (usize, End) {
         self.stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
         let (mut part, mut count) = (vec![0; 64 * 1024], 0);

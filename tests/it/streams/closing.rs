@@ -1,5 +1,9 @@
-//! Every way to lose access ends what is running.
+//! Every way to lose access ends the responses and uploads that are in progress.
 
+use std::io::Read as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use actix_web::rt::time::sleep;
@@ -8,10 +12,12 @@ use latchkey::identity::{Client, GroupName, UserId};
 
 use super::client::{End, RawClient, text};
 use super::support::{LARGE, LastingApp, members_below};
-use crate::front::support::User;
+use crate::front::support::{User, register};
 use crate::support::app::{Person, TestApp};
+use crate::support::process::eventually;
+use crate::support::upstream::{After, Reads, Upstream};
 
-/// What ends access to an app.
+/// The ways to lose access to an app.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     EndsOtherSessions,
@@ -104,8 +110,8 @@ async fn every_way_to_lose_access_cuts_an_event_stream_an_unread_download_and_an
         let lasting = LastingApp::register(&app, |app| app.rules = vec![members_below("/", "staff")]).await;
         let ada = app.ada().await;
         app.accounts.groups.join(None, &staff, UserId(ada.id), Client::operator()).await.unwrap();
-        let mut user = User::logged_in(&app, &lasting.wiki, &ada).await;
-        let (origin, at_app) = (lasting.wiki.origin.clone(), enter(&mut user).await);
+        let mut user = User::with_key(&app, &lasting.wiki, &ada).await;
+        let (origin, at_app) = (lasting.wiki.origin.clone(), user.at_app.copy());
         let events = lasting.events(&user, "/events").await;
         let stalled = RawClient::send(&origin, &at_app, "GET /download", "");
         let waiting = RawClient::send(&origin, &at_app, "POST /slow", "content-length: 4\r\n").reading();
@@ -125,13 +131,6 @@ async fn every_way_to_lose_access_cuts_an_event_stream_an_unread_download_and_an
     }
 }
 
-/// Enters the app by a handoff, without opening a page of the app: no page of this one is ever complete.
-async fn enter(user: &mut User) -> crate::support::browser::Browser {
-    let (_, enter) = user.code().await;
-    user.at_app.get(&enter).await.is(303);
-    user.at_app.copy()
-}
-
 #[actix_web::test]
 async fn a_visitor_is_cut_when_the_rule_is_no_longer_open() {
     let app = TestApp::spawn();
@@ -148,13 +147,47 @@ async fn an_upload_stops_in_the_middle_when_the_session_is_ended() {
     let app = TestApp::spawn();
     let lasting = LastingApp::for_all(&app).await;
     let ada = app.ada().await;
-    let mut user = User::logged_in(&app, &lasting.wiki, &ada).await;
-    let at_app = enter(&mut user).await;
+    let user = User::with_key(&app, &lasting.wiki, &ada).await;
     let headers = format!("content-length: {LARGE}\r\n");
-    let upload = RawClient::send(&lasting.wiki.origin, &at_app, "POST /upload", &headers).reading();
+    let upload = RawClient::send(&lasting.wiki.origin, &user.at_app, "POST /upload", &headers).reading();
     assert!(upload.write(&[0; 64 * 1024]));
     lasting.wiki.upstream.wait_for(1);
     app.accounts.admin.revoke_sessions_of(None, UserId(ada.id), Client::operator()).await.unwrap();
     assert_eq!(upload.ended().await, End::Reset);
     lasting.has_lost(1).await;
+}
+
+#[actix_web::test]
+async fn the_part_of_an_upload_that_the_kernel_still_holds_does_not_reach_the_app() {
+    const BODY: usize = 1_500_000;
+    let (sender, receiver) = mpsc::channel();
+    let (sender, reads) = (Mutex::new(sender), Arc::new(AtomicBool::new(false)));
+    let may_read = Arc::clone(&reads);
+    let upstream = Upstream::reading(Reads::HeadOnly, move |_, stream| {
+        while !may_read.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let mut body = Vec::new();
+        let has_failed = stream.read_to_end(&mut body).is_err();
+        let _ = sender.lock().expect("one script").send((body.len(), has_failed));
+        After::Close
+    });
+    let app = TestApp::spawn();
+    let rules = vec![Rule::everywhere(Access::SignedIn)];
+    let wiki = register(&app, "wiki", upstream, |app| app.rules = rules).await;
+    let ada = app.ada().await;
+    let user = User::with_key(&app, &wiki, &ada).await;
+    let headers = format!("content-length: {BODY}\r\n");
+    let client = RawClient::send(&wiki.origin, &user.at_app, "POST /upload", &headers).reading();
+    let client = Arc::new(client);
+    let writer = Arc::clone(&client);
+    thread::spawn(move || writer.write(&vec![b'x'; BODY]));
+    eventually("the upload begins", async || wiki.upstream.received().last().cloned()).await;
+    sleep(Duration::from_millis(500)).await;
+    app.accounts.admin.revoke_sessions_of(None, UserId(ada.id), Client::operator()).await.unwrap();
+    assert_eq!(client.ended().await, End::Reset);
+    sleep(Duration::from_millis(200)).await;
+    reads.store(true, Ordering::SeqCst);
+    let (count, has_failed) = receiver.recv_timeout(Duration::from_secs(10)).expect("the end of the upload");
+    assert!(has_failed && count < BODY, "{count} bytes, failed: {has_failed}");
 }

@@ -1,4 +1,4 @@
-//! What does not concern a stream does not end it.
+//! Changes that do not concern a stream do not end it.
 
 use latchkey::apps::{Access, Rule};
 use latchkey::identity::{Client, GroupName, UserId};
@@ -8,19 +8,13 @@ use super::support::{LastingApp, members_below};
 use crate::front::support::User;
 use crate::support::app::TestApp;
 
-async fn enter(user: &mut User) {
-    let (_, enter) = user.code().await;
-    user.at_app.get(&enter).await.is(303);
-}
-
 #[actix_web::test]
 async fn a_stream_goes_on_when_other_things_of_the_user_and_the_app_change() {
     let app = TestApp::spawn();
     let lasting = LastingApp::for_all(&app).await;
     let ada = app.ada().await;
     let grace = app.grace().await;
-    let mut user = User::logged_in(&app, &lasting.wiki, &ada).await;
-    enter(&mut user).await;
+    let user = User::with_key(&app, &lasting.wiki, &ada).await;
     let events = lasting.events(&user, "/events").await;
     // A log-in elsewhere.
     let mut elsewhere = app.logged_in(&ada).await;
@@ -57,8 +51,7 @@ async fn a_group_that_is_lost_ends_the_streams_of_its_rule_and_no_others() {
     .await;
     let ada = app.ada().await;
     app.accounts.groups.join(None, &admins, UserId(ada.id), Client::operator()).await.unwrap();
-    let mut user = User::logged_in(&app, &lasting.wiki, &ada).await;
-    enter(&mut user).await;
+    let user = User::with_key(&app, &lasting.wiki, &ada).await;
     let below_admin = lasting.events(&user, "/admin/events").await;
     let elsewhere = lasting.events(&user, "/events").await;
     app.accounts.groups.leave(None, &admins, UserId(ada.id), Client::operator()).await.unwrap();
@@ -71,11 +64,10 @@ async fn a_stream_lasts_as_long_as_its_session_is_used_and_no_longer() {
     let app = TestApp::spawn();
     let lasting = LastingApp::for_all(&app).await;
     let ada = app.ada().await;
-    let mut user = User::logged_in(&app, &lasting.wiki, &ada).await;
-    enter(&mut user).await;
+    let user = User::with_key(&app, &lasting.wiki, &ada).await;
     app.db.execute("UPDATE sessions SET expires_at = now() + interval '1 second'");
     let events = lasting.events(&user, "/events").await;
-    // She uses the portal meanwhile, on any instance.
+    // The user uses the portal meanwhile, on any instance.
     app.db.execute("UPDATE sessions SET expires_at = now() + interval '3 seconds'");
     actix_web::rt::time::sleep(std::time::Duration::from_millis(1500)).await;
     events.goes_on().await;
@@ -83,7 +75,7 @@ async fn a_stream_lasts_as_long_as_its_session_is_used_and_no_longer() {
 }
 
 #[actix_web::test]
-async fn a_proof_that_grows_old_does_not_end_what_it_has_opened() {
+async fn an_aged_proof_does_not_end_the_streams_that_it_opened() {
     let app = TestApp::spawn();
     let fresh = std::time::Duration::from_secs(600);
     let lasting = LastingApp::register(&app, |app| {
@@ -91,8 +83,7 @@ async fn a_proof_that_grows_old_does_not_end_what_it_has_opened() {
     })
     .await;
     let ada = app.ada().await;
-    let mut user = User::logged_in(&app, &lasting.wiki, &ada).await;
-    enter(&mut user).await;
+    let user = User::with_key(&app, &lasting.wiki, &ada).await;
     let events = lasting.events(&user, "/events").await;
     app.db.execute(
         "UPDATE session_keys SET proved_at = proved_at - interval '9 minutes 59 seconds'; \
@@ -111,8 +102,7 @@ async fn a_stopping_instance_ends_event_streams_at_once() {
     let app = TestApp::spawn();
     let lasting = LastingApp::for_all(&app).await;
     let ada = app.ada().await;
-    let mut user = User::logged_in(&app, &lasting.wiki, &ada).await;
-    enter(&mut user).await;
+    let user = User::with_key(&app, &lasting.wiki, &ada).await;
     let events = lasting.events(&user, "/events").await;
     let begun = std::time::Instant::now();
     drop(app);

@@ -1,4 +1,4 @@
-//! Requests that last: event streams, downloads and uploads, and what ends them.
+//! Long-lived requests: event streams, downloads and uploads, and the changes that end them.
 
 pub mod client;
 mod closing;

@@ -39,7 +39,7 @@ impl LastingApp {
         Self { wiki: register(app, "wiki", upstream, change).await, ended }
     }
 
-    /// For every user.
+    /// An app that every user may open.
     pub async fn for_all(app: &TestApp) -> Self {
         Self::register(app, |app| app.rules = vec![Rule::everywhere(Access::SignedIn)]).await
     }

@@ -1,4 +1,4 @@
-//! Tables in documents that the program generates. Each is between two markers, `<!-- name -->` and `<!-- /name -->`;
+//! Tables in documents, and whole files, that the program generates. Each is between two markers, `<!-- name -->` and `<!-- /name -->`;
 //! `bin/docs` rewrites them.
 
 use std::fs;
@@ -20,4 +20,17 @@ pub fn check_table(document: &str, name: &str, table: &str) {
     } else {
         assert!(listed == table, "{document}, {name}: run bin/docs; expected:\n{table}");
     }
+}
+
+/// Fails if the file is not `text`, or rewrites it.
+#[track_caller]
+pub fn check_file(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os(REWRITE).is_some() {
+        fs::write(&path, text).expect("write access");
+        return;
+    }
+    let written = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let line = written.lines().zip(text.lines()).find(|(written, line)| written != line);
+    assert!(written == text, "{file}: run bin/docs; the first difference: {line:?}");
 }

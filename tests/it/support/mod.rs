@@ -12,6 +12,7 @@ pub mod files;
 pub mod generated;
 pub mod parts;
 pub mod process;
+pub mod statements;
 pub mod subjects;
 pub mod tokens;
 pub mod upstream;

@@ -1,4 +1,4 @@
-//! What the scripts of an app see in Chromium when access ends.
+//! Chromium: the events that scripts of an app get when access ends.
 
 use std::io::Write as _;
 
@@ -12,7 +12,7 @@ use crate::support::chrome::Chrome;
 use crate::support::upstream::{After, Upstream};
 use crate::websockets::client::WebSocket;
 
-/// Opens a websocket and remembers what happens to it.
+/// Opens a websocket and records its events.
 const OPEN: &str = "
     const done = arguments[0];
     window.socket = new WebSocket(location.origin.replace('http', 'ws') + '/socket');

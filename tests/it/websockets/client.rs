@@ -1,4 +1,4 @@
-//! Websockets by hand, for both sides: frames as they are sent (RFC 6455), and how the connection ends.
+//! A minimal websocket implementation for both sides: raw frames (RFC 6455), and how the connection ends.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -206,7 +206,7 @@ impl WebSocket {
         }
     }
 
-    /// Reads to the end, and how that was.
+    /// Reads to the end of the connection, and returns how it ended.
     pub fn end(&mut self) -> End {
         loop {
             if let Err(end) = self.read() {

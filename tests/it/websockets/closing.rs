@@ -1,4 +1,4 @@
-//! What ends an open websocket, and how each side is told.
+//! The end of an open websocket: its causes, and the Close frame or reset that each side gets.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use latchkey::apps::{Access, App, Rule};
 use latchkey::identity::{Client, UserId};
 
-use super::support::{enter, open_at, origin_header};
+use super::support::{open_at, origin_header};
 use crate::front::support::{User, Wiki, register};
 use crate::proxy::harness::End;
 use crate::support::app::{Person, TestApp};
 use crate::support::upstream::Upstream;
 use crate::websockets::client::{Frame, WebSocket, websocket_app};
 
-/// What the app received last.
+/// The last frame that the app received.
 type AppEnd = (Option<u16>, End, Instant);
 
 /// `/echo` sends messages back; `/half-frame` sends the beginning of a frame, `/half-message` the beginning of a
@@ -67,8 +67,7 @@ impl Opened {
         })
         .await;
         let ada = app.ada().await;
-        let mut user = User::logged_in(&app, &wiki, &ada).await;
-        enter(&mut user).await;
+        let user = User::with_key(&app, &wiki, &ada).await;
         Self { app, wiki, ada, user, ends }
     }
 
@@ -101,7 +100,7 @@ async fn an_ended_session_closes_its_idle_websocket_with_1008() {
     let mut socket = opened.echo();
     opened.revoke().await;
     let answered = Instant::now();
-    // Nothing passes any more, in either direction.
+    // Nothing is passed on any more, in either direction.
     socket.send(&Frame::text("after it"));
     assert_eq!(socket.read(), Ok(Frame::close(1008, "the session has ended")));
     assert_eq!(socket.read(), Err(End::Closed));
@@ -133,7 +132,7 @@ async fn a_client_that_does_not_answer_the_close_is_cut_after_a_second() {
 }
 
 #[actix_web::test]
-async fn within_a_message_there_is_room_for_a_close_and_within_a_frame_there_is_not() {
+async fn a_close_is_sent_within_a_message_but_not_within_a_frame() {
     let opened = Opened::new(|_| {}).await;
     let mut message = opened.open("/half-message");
     assert_eq!(message.read(), Ok(Frame::first_part("to be ")));
@@ -171,7 +170,7 @@ async fn a_client_that_has_stopped_reading_is_cut() {
 }
 
 #[actix_web::test]
-async fn what_does_not_concern_the_session_leaves_its_websockets_open() {
+async fn changes_that_do_not_concern_the_session_leave_its_websockets_open() {
     let opened = Opened::new(|_| {}).await;
     let mut socket = opened.echo();
     let mut elsewhere = opened.app.logged_in(&opened.ada).await;
@@ -213,7 +212,7 @@ async fn a_stopping_instance_says_so_and_ends_within_two_seconds() {
     });
     opened.app.stop().await;
     let (closed, told) = reading.join().expect("no panic");
-    assert_eq!(closed, (Ok(Frame::close(1001, "the server stops")), Err(End::Closed)));
+    assert_eq!(closed, (Ok(Frame::close(1001, "the server is stopping")), Err(End::Closed)));
     assert!(told - begun < Duration::from_secs(2), "{:?}", told - begun);
     for _ in 0..2 {
         let (code, _, told) = opened.app_end();

@@ -1,4 +1,4 @@
-//! What opens a websocket, and what is refused.
+//! Which handshakes open a websocket, and which are refused.
 
 use std::fs;
 use std::io::Write as _;
@@ -73,7 +73,7 @@ fn the_answer_of_an_app_that_refuses_is_passed_on() {
 }
 
 #[test]
-fn a_refusal_that_breaks_off_does_not_look_complete() {
+fn a_refusal_that_is_cut_off_does_not_look_complete() {
     let upstream =
         Upstream::answering_and_closing(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 100\r\n\r\npart");
     let proxied = Proxied::to(&upstream);
@@ -164,7 +164,7 @@ fn only_the_handshake_of_the_rfc_reaches_the_app() {
 }
 
 #[test]
-fn a_client_that_speaks_before_the_answer_is_refused() {
+fn a_client_that_sends_before_the_response_is_refused() {
     let upstream = Upstream::scripted(|request, stream| {
         thread::sleep(Duration::from_millis(300));
         WebSocket::accept(request, stream, "").echo();
@@ -198,7 +198,7 @@ fn another_protocol_is_an_offer_that_is_ignored() {
 }
 
 #[test]
-fn the_portal_knows_no_websockets_and_answers_as_always() {
+fn the_portal_ignores_a_handshake_and_answers_as_usual() {
     let upstream = echo_app();
     let proxied = Proxied::to(&upstream);
     for behind in ["", "GET /again HTTP/1.1\r\nHost: other.localhost\r\n\r\n"] {
@@ -250,9 +250,7 @@ async fn the_rules_decide_about_websockets_as_about_every_request() {
     assert_eq!((refused.status(), refused.end), (401, End::Closed));
     assert_eq!(refused.values("www-authenticate"), ["Latchkey realm=\"wiki\""]);
     assert!(refused.body().contains("urn:latchkey:log-in"), "{refused:?}");
-    let mut user = User::logged_in(&app, &wiki, &ada).await;
-    let (_, enter) = user.code().await;
-    user.at_app.get(&enter).await.is(303);
+    let user = User::with_key(&app, &wiki, &ada).await;
     for other in ["Origin: https://evil.example\r\n", "Origin: null\r\n"] {
         let refused = open_as(&wiki, &user, other).err().expect("a refusal");
         assert_eq!(refused.status(), 403, "{other:?}");

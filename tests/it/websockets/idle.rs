@@ -1,4 +1,4 @@
-//! What an idle websocket costs.
+//! The cost of an idle websocket.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -14,7 +14,7 @@ use crate::websockets::client::{Frame, KEY, WebSocket};
 /// One instance must carry this many.
 const SOCKETS: u64 = 2000;
 
-/// Opened first, so that what is allocated once exists.
+/// Opened first, so that memory that is allocated only once is not counted.
 const WARM: u64 = 100;
 
 /// Bytes of memory for one.
@@ -85,7 +85,7 @@ async fn two_thousand_idle_websockets_take_at_most_four_kilobytes_each() {
     let each = resident(&running).saturating_sub(before) / (SOCKETS - WARM);
     println!("{SOCKETS} idle websockets: {each} bytes each");
     assert!(each <= MOST, "{each} bytes for an idle websocket");
-    // They are told when the instance stops.
+    // Each gets a Close frame when the instance stops.
     let stopping = thread::spawn(move || {
         for mut socket in first.into_iter().chain(further) {
             assert_eq!(socket.read().map(|frame| frame.close_code()), Ok(Some(1001)));

@@ -50,26 +50,30 @@ fn the_app_is_told_when_the_client_leaves() {
     }
 }
 
+/// Also if the client sent something after its handshake.
 #[test]
 fn the_app_is_told_when_the_client_leaves_before_the_answer() {
-    let (sender, ended) = mpsc::channel();
-    let sender = Mutex::new(sender);
-    let upstream = Upstream::scripted(move |_, stream| {
-        let read = stream.read(&mut [0]);
-        let _ =
-            sender.lock().expect("one script").send((Instant::now(), read.is_err() || matches!(read, Ok(0))));
-        After::Close
-    });
-    let proxied = Proxied::to(&upstream);
-    let mut client = Client::connect(proxied.port);
-    client.send(format!("GET / HTTP/1.1\r\n{H}{HANDSHAKE}\r\n"));
-    upstream.wait_for(1);
-    thread::sleep(Duration::from_millis(50));
-    let left = Instant::now();
-    drop(client);
-    let (told, has_ended) = ended.recv_timeout(Duration::from_secs(5)).expect("the app is told");
-    assert!(has_ended && told - left < TOLD_WITHIN, "{:?}", told - left);
-    eventually_none(&proxied);
+    for sent_too_early in ["", "x"] {
+        let (sender, ended) = mpsc::channel();
+        let sender = Mutex::new(sender);
+        let upstream = Upstream::scripted(move |_, stream| {
+            let read = stream.read(&mut [0]);
+            let has_ended = read.is_err() || matches!(read, Ok(0));
+            let _ = sender.lock().expect("one script").send((Instant::now(), has_ended));
+            After::Close
+        });
+        let proxied = Proxied::to(&upstream);
+        let mut client = Client::connect(proxied.port);
+        client.send(format!("GET / HTTP/1.1\r\n{H}{HANDSHAKE}\r\n"));
+        upstream.wait_for(1);
+        client.send(sent_too_early);
+        thread::sleep(Duration::from_millis(50));
+        let left = Instant::now();
+        drop(client);
+        let (told, has_ended) = ended.recv_timeout(Duration::from_secs(5)).expect("the app is told");
+        assert!(has_ended && told - left < TOLD_WITHIN, "{sent_too_early:?}: {:?}", told - left);
+        eventually_none(&proxied);
+    }
 }
 
 #[test]
@@ -99,7 +103,7 @@ fn the_client_is_told_when_the_app_leaves() {
 }
 
 #[test]
-fn a_client_that_does_not_end_after_the_app_has_is_not_waited_for() {
+fn a_client_that_stays_open_after_the_app_has_ended_is_disconnected() {
     let upstream = websocket_app(|_, _| {});
     let proxied = Proxied::to(&upstream);
     let mut socket = WebSocket::open(proxied.port, HOST, "/", "").expect("an answer 101");

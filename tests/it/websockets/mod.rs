@@ -1,4 +1,4 @@
-//! Websockets through the proxy: what passes, what is refused, and what ends them.
+//! Websockets through the proxy: which data passes, which handshakes are refused, and how they end.
 
 mod browser;
 pub mod client;

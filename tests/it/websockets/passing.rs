@@ -1,4 +1,4 @@
-//! What either side sends arrives at the other as it was sent.
+//! Data from either side arrives unchanged at the other.
 
 use std::io::{Read as _, Write as _};
 use std::thread;
@@ -85,7 +85,7 @@ fn the_app_may_choose_an_extension_and_a_protocol() {
 }
 
 #[test]
-fn what_the_app_sends_with_its_answer_arrives() {
+fn data_that_the_app_sends_with_its_response_arrives() {
     let upstream = Upstream::scripted(|request, stream| {
         let mut socket = WebSocket::accept(request, stream, "");
         // Often in one segment with the head.
@@ -100,7 +100,7 @@ fn what_the_app_sends_with_its_answer_arrives() {
 }
 
 #[test]
-fn either_side_says_goodbye_with_a_code_of_its_own() {
+fn either_side_can_close_with_its_own_code() {
     let upstream = websocket_app(|request, socket| {
         if request.target() == "/app-closes" {
             socket.send(&Frame::close(4010, "enough"));
@@ -231,7 +231,7 @@ fn many_websockets_and_requests_share_a_worker() {
 }
 
 #[test]
-fn bytes_that_are_no_frames_pass_too() {
+fn bytes_that_are_not_frames_pass_too() {
     let upstream = Upstream::scripted(|request, stream| {
         let mut socket = WebSocket::accept(request, stream, "");
         let mut bytes = [0; 5];

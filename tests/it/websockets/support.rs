@@ -21,9 +21,3 @@ pub fn open_at(wiki: &Wiki, user: &User, path: &str, headers: &str) -> Result<We
         user.at_app.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     WebSocket::open(port, host, path, &format!("Cookie: {}\r\n{headers}", cookies.join("; ")))
 }
-
-/// Enters the app by a handoff, without opening a page of the app.
-pub async fn enter(user: &mut User) {
-    let (_, enter) = user.code().await;
-    user.at_app.get(&enter).await.is(303);
-}

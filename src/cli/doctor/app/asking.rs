@@ -59,7 +59,7 @@ impl AppSite {
         http::send(&self.url, spec)
     }
 
-    /// Asks with GET what arrives, even if a proxy changes the target.
+    /// Asks with GET which request arrives, even if a proxy changes the target.
     pub fn ask(&self, target: &str, headers: &[(&str, &str)]) -> Result<AppObservation, Unanswered> {
         let spec = RequestSpec::get(target, headers);
         let (question, response) = self.send_signed(spec, Pretend::Nothing, None)?;
@@ -91,7 +91,7 @@ impl AppSite {
         Ok((question, response))
     }
 
-    /// What `body` says, if it answers `question`.
+    /// The content of `body`, if it answers `question`.
     pub fn observed(&self, question: &str, body: &[u8]) -> Option<AppObservation> {
         verified_answer(&self.secret, question, body)
     }

@@ -149,7 +149,7 @@ pub fn listener(app: &KnownApp) -> Finding {
     problem(
         "app.listener",
         "the instance has no invalidation listener, because its session cache is off: it answers every request for an app with 503",
-        "set LATCHKEY__SESSIONS__CACHED above 0",
+        "set LATCHKEY__SESSIONS__CACHE=on, and LATCHKEY__SESSIONS__CACHED above 0",
     )
 }
 

@@ -73,7 +73,7 @@ fn a_bad_line_is_one_bad_line() {
     let long = "x".repeat(3 * MAX_LINE);
     let text = format!("email,name,password_hash\n\"a@b.org,A,x\n{long}\nb@b.org,B\rC,x\nc@b.org,C,x\n");
     let rows = csv(&text);
-    assert_eq!(reason(&rows[0]), (2, "a quotation mark has no counterpart on its line"));
+    assert_eq!(reason(&rows[0]), (2, "a quotation mark is not closed on its line"));
     assert_eq!(reason(&rows[1]), (3, "the line is longer than 16384 bytes"));
     assert_eq!(reason(&rows[2]), (4, "the line is not a valid CSV row"));
     assert_eq!(fields(&rows[3]).0, 5);

@@ -1,5 +1,5 @@
-//! The app behind the instances: its responses do not end by themselves. It runs in this process, so that the time in an
-//! event can be compared with the time of an answer.
+//! The app behind the instances: its responses do not end by themselves. It runs in this process, so that the time in
+//! an event can be compared with the time of an answer.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ const PAGE_RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 /// How often an event is sent on each stream.
 const EVENT_EVERY: Duration = Duration::from_millis(10);
 
-/// A download that accepts nothing for so long is stalled: every buffer on the way is full.
+/// A download whose client accepts nothing for this long is stalled: every buffer on the way is full.
 const STALLED_AFTER: Duration = Duration::from_millis(20);
 
 /// Small, so that a download stalls soon.
@@ -61,7 +61,7 @@ impl ProbeApp {
     /// Listens on a free port, in tasks of the current runtime.
     pub async fn start() -> Result<Self, ProveError> {
         let socket = TcpSocket::new_v4()?;
-        // Connections inherit it.
+        // Connections inherit the small buffer.
         socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let listener = socket.listen(BACKLOG)?;
@@ -80,7 +80,7 @@ impl ProbeApp {
         let origin = AppOrigin::parse(ORIGIN).map_err(|why| invalid(&why))?;
         let mut app = App::new(slug, Some(upstream), vec![origin]);
         app.rules = vec![Rule { tokens: true, ..Rule::everywhere(Access::SignedIn) }];
-        // Some downloads are stalled as long as the test lasts.
+        // Some downloads stay stalled for the whole test.
         let idle = *AppBounds::DURATION.end();
         app.limits = AppLimits { idle, max_in_flight: AppBounds::IN_FLIGHT, ..app.limits };
         Ok(app)

@@ -21,7 +21,7 @@ use super::websocket::{self, ServerFrame, masked_close, take_frame};
 /// A small buffer, so that a download stalls soon after its client has stopped reading.
 const DOWNLOAD_BUFFER: u32 = 64 * 1024;
 
-/// More than all buffers on the way hold: a resumed download that gets this much goes on.
+/// More than all buffers on the way hold: a resumed download that receives this much is going on.
 const RESUMED_BYTES: usize = 32 * 1024 * 1024;
 
 /// The end of a chunked body (RFC 9112 §7.1).
@@ -35,7 +35,7 @@ pub struct StreamClient {
 }
 
 pub struct StreamRequest {
-    /// Of the instance.
+    /// The port of the instance.
     pub port: u16,
     pub cookie: Rc<str>,
     pub kind: StreamKind,
@@ -43,22 +43,22 @@ pub struct StreamRequest {
     pub round: u64,
 }
 
-/// What the client has seen so far.
+/// The events that the client has seen so far.
 #[derive(Default)]
 struct Seen {
-    /// Of the response.
+    /// The status of the response.
     status: Cell<Option<u16>>,
     ended: Cell<Option<Instant>>,
     looked_complete: Cell<bool>,
     close_code: Cell<Option<u16>>,
     /// The time in the latest event.
     latest_event: Cell<Option<Duration>>,
-    /// Tells a stalled download to read again.
+    /// Makes a stalled download read again.
     resume: Notify,
     went_on: Cell<bool>,
 }
 
-/// What has become of a request at a certain time.
+/// The state of a request at a certain time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamFate {
     /// No response has come, and the connection is open.
@@ -66,7 +66,7 @@ pub enum StreamFate {
     /// It was not let in.
     Refused,
     Alive,
-    /// It was let in or not answered, and its connection has ended since.
+    /// It was let in or not answered, and its connection has ended.
     Ended(Instant),
 }
 
@@ -93,13 +93,13 @@ impl StreamClient {
         }
     }
 
-    /// Whether it was let in, and something of its content has arrived.
+    /// Whether it was let in, and a part of its content has arrived.
     pub fn has_begun(&self) -> bool {
         self.seen.status.get().is_some_and(is_begun)
             && (self.kind == StreamKind::Download || self.seen.latest_event.get().is_some())
     }
 
-    /// Whether the response ended in order: the client could take it for complete.
+    /// Whether the response ended cleanly, so that the client could take it for complete.
     pub fn looked_complete(&self) -> bool {
         self.seen.looked_complete.get()
     }

@@ -13,7 +13,7 @@ pub enum StreamKind {
 impl StreamKind {
     pub const ALL: [Self; 3] = [Self::Events, Self::Download, Self::Websocket];
 
-    /// Where the app has it.
+    /// Its path in the app.
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::Events => "/events",

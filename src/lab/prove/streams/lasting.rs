@@ -12,7 +12,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How many of the streams receive something now. Ends them.
+/// Returns how many of the streams still receive data, and ends them.
 pub async fn going_on(streams: Vec<StreamClient>, app: &ProbeApp) -> usize {
     let asked = Instant::now();
     let since = app.clock(asked);

@@ -1,5 +1,5 @@
 //! Revokes sessions whose streams run through an app on several instances, and watches when each client's connection
-//! ends. Streams of other sessions must go on; a request that begins meanwhile must not stay.
+//! ends. Streams of other sessions must go on; a request that begins meanwhile must end too.
 
 mod app;
 mod client;
@@ -28,23 +28,24 @@ pub use app::{HOST, PAGE, ProbeApp, SLUG};
 pub use kind::StreamKind;
 pub use report::{RacedOpenings, StreamFailing, StreamReport};
 
-/// A stream that is alive so long after the answer has not been ended.
+/// A stream that is alive this long after the answer was not ended by the revocation.
 pub const ALIVE_AFTER: Duration = Duration::from_millis(500);
 
-/// Openings that are raced against each revocation.
+/// How many streams are opened around each revocation.
 const RACED: u32 = 12;
 
-/// They begin one after the other in twice the time that the last revocation took, within these bounds. The form is sent
-/// in its first half, at another moment in each round: some begin before the revocation, some during it, some after it.
+/// They begin one after the other in twice the time that the last revocation took, within these bounds. The form is
+/// sent in its first half, at another moment in each round: some begin before the revocation, some during it, some
+/// after it.
 const RACE_WINDOW: RangeInclusive<Duration> = Duration::from_millis(8)..=Duration::from_millis(100);
 const MOMENTS: u32 = 5;
 
-/// How long streams may take until they have begun, and downloads until they are stalled.
+/// How long streams may take to begin, and downloads to stall.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The round of streams whose stalling is not waited for.
+/// The round of streams whose downloads need not be stalled.
 const NO_ROUND: u64 = 0;
 
 /// How long to revoke sessions.
@@ -74,7 +75,7 @@ pub async fn revoke_with_streams(
 struct StreamTest {
     ports: Vec<u16>,
     app: ProbeApp,
-    /// One to each instance.
+    /// One connection to each instance.
     connections: Vec<HttpConnection>,
     report: StreamReport,
     round: u64,
@@ -87,7 +88,7 @@ impl StreamTest {
         let bystander = users.bystander().await?;
         let others = self.lasting(&bystander.cookie).await?;
         let mut user = users.user(&mut self.connections[0]).await?;
-        // Each revocation of another session of the user makes the instances decide about these again.
+        // Each revocation of another session of the user makes the instances decide these streams again.
         let mut own = self.lasting(user.cookie()).await?;
         let started = Instant::now();
         while !self.is_enough(extent, started) {
@@ -116,7 +117,7 @@ impl StreamTest {
         }
     }
 
-    /// Opens streams that are to last.
+    /// Opens streams that must last.
     async fn lasting(&mut self, portal: &str) -> Result<Vec<StreamClient>, ProveError> {
         let cookie = enter(&mut self.connections[0], portal).await?;
         self.round += 1;
@@ -181,7 +182,7 @@ impl StreamTest {
         let was_answered = user.revoke(&session.revocation, &mut self.connections[instance]).await?;
         let Revocation { sent, answered, .. } = &session.revocation;
         let (true, Some(sent), Some(answered)) = (was_answered, sent.get(), answered.get()) else {
-            // It may be revoked now, later or never, so nothing can be said about it.
+            // The session may be revoked now, later or never, so its streams prove nothing.
             self.report.unanswered += 1;
             return Ok(());
         };

@@ -18,9 +18,9 @@ pub struct StreamReport {
     pub alive: u64,
     /// Streams that received an event which the app created after the answer.
     pub late: u64,
-    /// Streams that ended in order, so that the client could take what it has for complete.
+    /// Streams that ended cleanly, so that the client could take the part that it has for complete.
     pub looked_complete: u64,
-    /// Websockets that ended with a Close frame of the code for a policy.
+    /// Websockets that ended with a Close frame with the code for a policy violation.
     pub closed_by_policy: u64,
     pub raced: RacedOpenings,
     /// Streams of sessions that were not revoked, and how many of them went on.
@@ -52,7 +52,7 @@ struct EndTimes {
     since_answer: Vec<f64>,
 }
 
-/// Why a report is no proof.
+/// Why a report proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamFailing {
     Alive { alive: u64, of: u64 },
@@ -71,7 +71,7 @@ pub struct AnsweredRevocation {
     pub on_clock: Duration,
 }
 
-/// The close code that apps have by default: the user's access is a matter of policy (RFC 6455 §7.4.1).
+/// The default close code of an app: a policy violation (RFC 6455 §7.4.1).
 const POLICY: u16 = 1008;
 
 impl StreamReport {
@@ -79,7 +79,8 @@ impl StreamReport {
         Self { instances, ..Self::default() }
     }
 
-    /// Adds a revocation: what has become of the streams of its session, and of the openings that were raced against it.
+    /// Adds a revocation: what has become of the streams of its session, and of the openings that were raced against
+    /// it.
     pub fn add(&mut self, revocation: AnsweredRevocation, streams: &[StreamClient], raced: &[StreamClient]) {
         self.answered.push(milliseconds(revocation.sent, revocation.answered));
         for stream in streams {
@@ -136,7 +137,7 @@ impl StreamReport {
         percentiles(&self.kinds[kind as usize].since_answer)
     }
 
-    /// Why this is no proof; `None` if it is one.
+    /// Why this proves nothing; `None` if it is a proof.
     pub fn failing(&self) -> Option<StreamFailing> {
         let alive = self.alive + self.raced.alive;
         if alive > 0 {

@@ -1,6 +1,6 @@
 //! The few frames that the test needs (RFC 6455 §5.2): both sides are its own, and no message is long.
 
-/// What a client sends to open a websocket. The key is that of the RFC.
+/// The headers with which a client opens a websocket. The key is the example of the RFC.
 pub const HANDSHAKE: &str = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                              sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
@@ -24,7 +24,7 @@ pub fn masked_close(code: u16) -> Vec<u8> {
     vec![FINAL | CLOSE, 0x80 | 2, 0, 0, 0, 0, high, low]
 }
 
-/// What a frame from the server says.
+/// A frame from the server.
 #[derive(Debug, PartialEq)]
 pub enum ServerFrame {
     Text(String),

@@ -23,7 +23,7 @@ impl ClientConnection {
         Some(Self::watched(request.conn_data::<Rc<Traffic>>()?, unread_for))
     }
 
-    /// The same for a response of the portal that lasts.
+    /// The same for a response of the portal that stays open.
     pub fn serve_stream(request: &HttpRequest, unread_for: Duration) -> Option<Self> {
         Some(Self::watched(request.conn_data::<Rc<Traffic>>()?, unread_for))
     }
@@ -32,7 +32,7 @@ impl ClientConnection {
         traffic.answering.set(Answering::App);
         traffic.unread_for.set(unread_for);
         match traffic.phase.get() {
-            // The service limits it, and the client's connection ends if it is longer.
+            // The service limits the body, and ends the client's connection if it is longer.
             Phase::Body { body: RemainingBody::Unsized(_), waiting } => {
                 traffic.phase.set(Phase::Body { body: RemainingBody::Unsized(u64::MAX), waiting });
             }
@@ -52,7 +52,7 @@ impl ClientConnection {
         self.0.large_response.set(true);
     }
 
-    /// The end of the connection will look like an error to the client, and what was not sent yet is not sent.
+    /// The end of the connection will look like an error to the client, and data that was not sent yet is discarded.
     pub fn reset_at_end(&self) {
         self.0.reset_at_end();
     }

@@ -52,12 +52,12 @@ pub struct Sizes {
     pub workers: usize,
     pub blocking_threads: usize,
     pub connections_per_worker: usize,
-    /// How long running requests may take after the server was told to stop.
+    /// How long running requests may take after the server is told to stop.
     pub finish_within: Duration,
 }
 
-/// Serves what `front` leaves to the application until told to stop; then finishes the running requests. Each worker has
-/// its own `front` and `app`. `on_stop` is called when it is told, and ends what would not finish by itself.
+/// Serves what `front` leaves to the application until told to stop; then finishes the running requests. Each worker
+/// has its own `front` and `app`. `on_stop` is called when it is told, and ends what would not finish by itself.
 ///
 /// # Errors
 /// Those of the listener.
@@ -94,7 +94,7 @@ where
         let shutdown = shutdown.clone();
         let front = front();
         let app = Rc::new(map_config(app(), |()| AppConfig::default()));
-        // actix asks for a service for requests and for another one for upgrades. Both use the same application.
+        // actix creates one service for requests and another one for upgrades. Both use the same application.
         let built = Rc::new(OnceCell::new());
         // The front may return a request later, so each request holds its own reference to the service.
         let app = fn_factory(move || {
@@ -168,7 +168,7 @@ where
     async move {
         let mut response = respond(request, &*app, front, response_guard).await?;
         if offers_protocol && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            // actix would announce that the protocol is switched.
+            // Otherwise actix would announce that the protocol is switched.
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
         Ok(response)

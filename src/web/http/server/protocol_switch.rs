@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::raw_stream::RawStream;
 
-/// Takes the connection over when the client has been sent the response.
+/// Takes the connection over once the response has been sent to the client.
 pub type NextProtocol = Box<dyn FnOnce(RawStream) -> LocalBoxFuture<'static, ()>>;
 
 /// The state of one connection.
@@ -29,7 +29,7 @@ impl ProtocolSwitch {
         self.is_possible.get()
     }
 
-    /// The client has sent bytes behind its request, before the response.
+    /// The client has sent bytes after its request, before the response.
     pub fn client_has_sent_more(&self) {
         self.has_client_sent_more.set(true);
     }

@@ -31,18 +31,18 @@ impl RawStream {
         Self(Box::new(socket))
     }
 
-    /// For a connection that is open for long: finds out that the client is gone, sends small messages at once, and lets
-    /// the kernel buffer at most twice `send_buffer` bytes.
+    /// For a connection that is open for long: finds out that the client is gone, sends small messages at once, and
+    /// lets the kernel buffer at most twice `send_buffer` bytes.
     pub fn expect_long_connection(&self, keep_alive: &TcpKeepalive, send_buffer: usize) {
         let tcp = self.0.tcp();
-        // If one fails, the connection has an error, which the next read reports.
+        // If one option fails, the connection has an error, which the next read reports.
         let _ = tcp.set_nodelay(true);
         let socket = SockRef::from(tcp);
         let _ = socket.set_tcp_keepalive(keep_alive);
         let _ = socket.set_send_buffer_size(send_buffer);
     }
 
-    /// Dropping it will be an error to the client instead of an end, and what the kernel has not sent is not sent.
+    /// When the stream is dropped, the client will see an error instead of an end, and the kernel discards unsent data.
     pub fn reset_at_end(&self) {
         self.0.reset_at_end();
     }
@@ -56,7 +56,7 @@ impl RawStream {
 
 /// Sends the end, and discards what is received until the other side ends the connection too.
 pub fn poll_finish(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), cx: &mut Context<'_>) -> Poll<()> {
-    // It may be sent twice. An error is an end, which reading reports.
+    // Shutting down twice does no harm. An error is an end, which reading reports.
     let _ = Pin::new(&mut *stream).poll_shutdown(cx);
     loop {
         let mut bytes = [0; DISCARD_PIECE];

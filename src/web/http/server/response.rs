@@ -9,7 +9,7 @@ use actix_web::web::Bytes;
 
 use super::response_guard::ResponseGuard;
 
-/// actix copies what it sends; it requests the next piece when this one is nearly sent.
+/// actix copies the bytes that it sends, and requests the next piece when this one is nearly sent.
 pub const PIECE: usize = 8 * 1024;
 
 pub struct ResponseBody {
@@ -26,7 +26,7 @@ enum BodyBytes {
 impl ResponseBody {
     pub fn new(body: impl MessageBody + 'static, response_guard: Option<ResponseGuard>) -> Self {
         let body = match body.size() {
-            // The length must not be sent (204, 304).
+            // Responses that must not announce a length (204, 304).
             BodySize::None => BodyBytes::Other(BoxBody::new(body)),
             BodySize::Sized(_) | BodySize::Stream => match body.boxed().try_into_bytes() {
                 Ok(bytes) => BodyBytes::Whole(bytes),

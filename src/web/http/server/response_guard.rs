@@ -25,7 +25,6 @@ impl ResponseGuard {
         let traffic = Rc::clone(request.conn_data::<Rc<Traffic>>()?);
         traffic.requests.set(traffic.requests.get() + 1);
         traffic.answering.set(Answering::Portal);
-        traffic.gate.take();
         traffic.large_response.set(false);
         traffic.chunked.set(request.headers().contains_key(header::TRANSFER_ENCODING));
         let length = request.headers().get(header::CONTENT_LENGTH);

@@ -57,9 +57,18 @@ pub struct BoundedStream {
     /// A head or a piece of a body was passed on. actix has to parse it before it gets more.
     handed_over: bool,
     deadline: Option<Pin<Box<Sleep>>>,
-    /// When the client of an app has read nothing for too long.
+    /// Fires when the client of an app has read nothing for too long.
     unread_deadline: Option<Pin<Box<Sleep>>>,
     closed: bool,
+}
+
+/// Whether the client has closed its end.
+#[derive(Clone, Copy, PartialEq)]
+enum ClientEnd {
+    NotYet,
+    Seen,
+    /// Behind more bytes than are kept.
+    Hidden,
 }
 
 impl BoundedStream {
@@ -83,7 +92,7 @@ impl BoundedStream {
         Rc::clone(&self.traffic)
     }
 
-    /// Whether there is something to pass on. If not, the task is woken when there is.
+    /// Whether there are bytes to pass on. If not, the task is woken when there are.
     fn is_more_waiting(&self, cx: &mut Context<'_>) -> bool {
         !self.rest.is_empty() || self.stream.poll_read_ready(cx).is_ready()
     }
@@ -110,34 +119,42 @@ impl BoundedStream {
         }
     }
 
-    /// Whether the client of an app has closed its end. What it sent before that is kept, up to a limit: a client that
-    /// sends more behind its request hides its end, and counts as gone.
-    fn has_client_left(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Looks for the end of the client's data. Bytes before it are kept, up to a limit.
+    fn client_end(&mut self, cx: &mut Context<'_>) -> ClientEnd {
         while self.rest.len() < READ {
             let mut bytes = [0; 512];
             let mut bytes = ReadBuf::new(&mut bytes);
             match Pin::new(&mut self.stream).poll_read(cx, &mut bytes) {
-                Poll::Ready(Ok(())) if bytes.filled().is_empty() => return true,
-                Poll::Ready(Ok(())) => self.rest.extend_from_slice(bytes.filled()),
-                Poll::Ready(Err(_)) => return true,
-                Poll::Pending => return false,
+                Poll::Ready(Ok(())) if !bytes.filled().is_empty() => {
+                    self.rest.extend_from_slice(bytes.filled());
+                }
+                Poll::Ready(_) => return ClientEnd::Seen,
+                Poll::Pending => return ClientEnd::NotYet,
             }
         }
-        self.traffic.has_whole_request()
+        ClientEnd::Hidden
     }
 
-    /// While a request is answered that may switch the protocol: whether the client of an app has closed its end, or its
-    /// stream was ended. Records whether the client has sent more than its head.
+    /// Whether the client of an app has left. One that sends much after its request hides its end, and counts as gone.
+    fn has_client_left(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.client_end(cx) {
+            ClientEnd::NotYet => false,
+            ClientEnd::Seen => true,
+            ClientEnd::Hidden => self.traffic.has_whole_request(),
+        }
+    }
+
+    /// While a request is answered that may switch the protocol: whether the client of an app has closed its end, or
+    /// its stream was ended. Records whether the client has sent more than its head, which refuses the request.
     pub fn has_app_client_left(&mut self, cx: &mut Context<'_>) -> bool {
         if self.traffic.is_cut(cx) {
             return true;
         }
-        let is_closed = self.has_client_left(cx);
-        let has_sent_more = !self.rest.is_empty();
-        if has_sent_more {
+        let end = self.client_end(cx);
+        if !self.rest.is_empty() {
             self.traffic.protocol_switch.client_has_sent_more();
         }
-        is_closed && !has_sent_more && self.traffic.serves_app()
+        end == ClientEnd::Seen && self.traffic.serves_app()
     }
 
     /// Fails if the client of an app has read nothing for too long.
@@ -149,8 +166,8 @@ impl BoundedStream {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Whether actix has not yet parsed what was passed on. It parses when it is told that there are no more bytes for
-    /// now, and then polls again.
+    /// Whether actix has not yet parsed the bytes that were passed on. It parses when it is told that there are no more
+    /// bytes for now, and then polls again.
     fn is_turn_over(&mut self, cx: &mut Context<'_>) -> bool {
         let over = std::mem::take(&mut self.handed_over);
         if over && self.is_more_waiting(cx) {
@@ -228,7 +245,7 @@ impl BoundedStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Gives up when the time for the head has passed.
+    /// Fails when the time for the head is over.
     fn wait_for_the_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(HEAD_WITHIN)));
         ready!(deadline.as_mut().poll(cx));
@@ -301,7 +318,7 @@ impl AsyncWrite for BoundedStream {
             },
         };
         if self.traffic.takes_large_response() {
-            // A smaller buffer is only slower.
+            // If this fails, the buffer is smaller and the response slower.
             let _ = SockRef::from(&self.stream).set_send_buffer_size(LARGE_SEND_BUFFER);
         }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
@@ -344,7 +361,7 @@ impl ClientSocket for BoundedStream {
 impl Drop for BoundedStream {
     fn drop(&mut self) {
         if self.traffic.resets() {
-            // If it fails, the connection has an error already.
+            // If this fails, the connection has an error already.
             let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
     }

@@ -10,11 +10,11 @@ use latchkey_sessions::{Direction, WriteGate};
 
 use super::protocol_switch::ProtocolSwitch;
 
-/// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the sender down.
+/// How many bytes of a body may wait for its handler. Most forms fit, and a slow handler slows the client down.
 const BODY_WINDOW: u64 = 16 * 1024;
 
-/// The same for a body whose end cannot be found: actix-http parses all following bytes at once, so this bounds how many
-/// requests it parses.
+/// The same for a body whose end cannot be found: actix-http parses all following bytes at once, so this bounds how
+/// many requests it parses.
 const UNSIZED_WINDOW: u64 = 256;
 
 /// How many bytes of a body may wait for the upstream of an app: two reads of actix-http, so that one is sent while the
@@ -24,7 +24,7 @@ const UPLOAD_WINDOW: u64 = 64 * 1024;
 /// How much of an unread body of this kind is discarded. A longer one ends the connection.
 pub(super) const DISCARD: u64 = 16 * 1024;
 
-/// What the connection is doing.
+/// The state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Phase {
     /// Reading a head.
@@ -50,11 +50,11 @@ pub(super) enum RemainingBody {
 pub(super) enum Answering {
     #[default]
     Portal,
-    /// An upstream. It must learn when the client disconnects, and bodies may be large.
+    /// An upstream answers. It must learn when the client disconnects, and bodies may be large.
     App,
 }
 
-/// What the stream may pass on.
+/// How many bytes the stream may pass on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Room {
     /// One head.
@@ -84,7 +84,7 @@ pub struct Traffic {
     blocked: Cell<bool>,
     pub(super) protocol_switch: ProtocolSwitch,
     pub(super) requests: Cell<u64>,
-    /// Of a response that lasts no longer than a session, until its last byte was written.
+    /// The gate of a response that must not outlive its session, until its last byte was written.
     pub(super) gate: RefCell<Option<Rc<dyn WriteGate>>>,
     /// The connection's task, while it waits for permission to read.
     reader: RefCell<Option<Waker>>,
@@ -117,8 +117,8 @@ impl Traffic {
         self.gate.borrow().clone()
     }
 
-    /// Whether the stream of the current request was ended: nothing more may be sent, and what the kernel still holds is
-    /// discarded. Wakes the task when that happens.
+    /// Whether the stream of the current request was ended: nothing more may be sent, and what the kernel still holds
+    /// is discarded. Wakes the task when that happens.
     pub fn is_cut(&self, cx: &Context<'_>) -> bool {
         let gate = self.gate.borrow();
         let Some(gate) = &*gate else { return false };
@@ -135,11 +135,18 @@ impl Traffic {
         self.gate.take();
     }
 
-    /// All that was to be sent is in the kernel.
+    /// Every byte that was to be sent is in the kernel.
     pub fn flushed(&self) {
-        if matches!(self.phase.get(), Phase::Head | Phase::Discarding(_)) && self.gate.borrow().is_some() {
-            self.gate.take();
+        let is_complete = matches!(self.phase.get(), Phase::Head | Phase::Discarding(_));
+        if is_complete && self.gate.take().is_some() {
+            self.resume();
         }
+    }
+
+    /// Whether bytes of a complete response wait for a permit. Until they are sent, no request may begin: it would be
+    /// answered without this gate.
+    fn is_held_back(&self) -> bool {
+        self.gate.borrow().is_some()
     }
 
     /// Requests that have begun on this connection.
@@ -152,6 +159,7 @@ impl Traffic {
             return Room::None;
         }
         match self.phase.get() {
+            Phase::Head if self.is_held_back() => Room::None,
             Phase::Head => Room::Head,
             Phase::Discarding(RemainingBody::Sized(left)) => Room::Discard(left.min(self.window())),
             Phase::Discarding(RemainingBody::Unsized(0)) => Room::Closed,
@@ -214,12 +222,12 @@ impl Traffic {
         unsized_body && self.chunked.get()
     }
 
-    /// The end of the chunked body cannot be found.
+    /// Records that the end of the chunked body cannot be found.
     pub fn is_not_chunked(&self) {
         self.chunked.set(false);
     }
 
-    /// The last byte of the chunked body was passed on.
+    /// Records that the last byte of the chunked body was passed on.
     pub fn chunked_body_arrived(&self) {
         self.phase.set(match self.phase.get() {
             Phase::Discarding(_) => Phase::Head,
@@ -237,7 +245,7 @@ impl Traffic {
         self.resets.get()
     }
 
-    /// `count` bytes of a body were passed on.
+    /// Records that `count` bytes of a body were passed on.
     pub fn handed_over(&self, count: u64) {
         self.phase.set(match self.phase.get() {
             Phase::Discarding(RemainingBody::Sized(left)) if left <= count => Phase::Head,

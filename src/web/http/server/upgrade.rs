@@ -1,5 +1,5 @@
 //! A request that may switch the protocol of its connection. actix-http hands the connection over with it, so the
-//! response is sent here. It is answered as every other request, and is the last one of the connection.
+//! response is sent here. The request is answered like any other, and is the last one of its connection.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -39,7 +39,7 @@ pub async fn serve(
     }
     let mut answering = pin!(answering);
     let answered = poll_fn(|cx| {
-        // First: the handler must know whether something follows the head.
+        // Read first: the handler must know whether bytes follow the head.
         if frames.io_mut().has_app_client_left(cx) {
             return Poll::Ready(None);
         }
@@ -52,7 +52,7 @@ pub async fn serve(
     let next = switch.take_next().filter(|_| switches);
     let last = if next.is_some() { ConnectionType::Upgrade } else { ConnectionType::Close };
     response.head_mut().set_connection_type(last);
-    // Behind such a request, actix-http sends no chunks: the end of the connection is the end of the body.
+    // After such a request, actix-http sends no chunks: the end of the connection is the end of the body.
     let ends_with_connection = response.body().size() == BodySize::Stream;
     response.head_mut().no_chunking(ends_with_connection);
     if send(&mut frames, response).await.is_err() {
@@ -62,7 +62,7 @@ pub async fn serve(
         }
         return Ok(());
     }
-    // What was to be sent is in the kernel.
+    // The whole response is in the kernel.
     traffic.unguard();
     let mut stream = RawStream::new(frames.into_parts().io);
     match next {

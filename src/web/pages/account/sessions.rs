@@ -7,6 +7,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::apps::AppId;
+use crate::identity::UserSession as _;
 use crate::web::http::error::Error;
 use crate::web::http::flash::Flash;
 use crate::web::http::form::{Form, FormInput, Preset};
@@ -50,7 +51,7 @@ async fn used_apps(me: &SignedIn, ctx: &RequestContext) -> Result<Vec<(Handle, U
     if snapshot.is_empty() {
         return Ok(Vec::new());
     }
-    let mut keys: Vec<ScopedKeyRecord> = ctx.accounts().apps.entered(&me.session).await?;
+    let mut keys: Vec<ScopedKeyRecord> = ctx.accounts().apps.entered(me.session.user_id()).await?;
     // An app with several origins has a key for each; the last used one comes first.
     let mut known = HashSet::new();
     keys.retain(|key| known.insert((key.session, key.scope)));

@@ -100,7 +100,7 @@ pub async fn invite(
         .await
         .split()?
     {
-        Ok(()) => return Ok(ctx.redirect("/admin/invitations", Flash::Invited)),
+        Ok(_) => return Ok(ctx.redirect("/admin/invitations", Flash::Invited)),
         Err(refusal @ (InviteRefusal::Email(_) | InviteRefusal::Registered)) => {
             form.fields.refuse("email", refusal)
         }

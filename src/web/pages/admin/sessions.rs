@@ -59,7 +59,7 @@ pub async fn revoke(
     Path(ByHandle { handle }): Path<ByHandle>,
     form: Form<RevokeForm>,
 ) -> Result<HttpResponse, Error> {
-    let by = (me.session.user_id(), me.session.record.handle);
+    let by = (me.session.user_id(), Some(me.session.record.handle));
     if !ctx.accounts().admin.revoke_session(Some(by), Handle(handle), ctx.client()).await? {
         return Err(Error::NotFound);
     }

@@ -205,7 +205,7 @@ async fn conclude(
 ) -> Result<HttpResponse, Error> {
     match answer {
         Ok(()) => Ok(ctx.redirect(&format!("/admin/users/{id}"), done)),
-        Err(refusal @ (AdminRefusal::LastAdmin | AdminRefusal::NoMail)) => {
+        Err(refusal @ (AdminRefusal::LastAdmin | AdminRefusal::NoMail | AdminRefusal::Changed)) => {
             refuse(me, ctx, id, refusal.into()).await
         }
         Err(AdminRefusal::NoSuchUser | AdminRefusal::AddressTaken) => Err(Error::NotFound),

@@ -28,7 +28,7 @@ use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
 use crate::web::session::guard::Visitor;
 
-/// Often enough that a stop is noticed at once.
+/// Short enough that a stop is noticed at once.
 const LINE_EVERY: Duration = Duration::from_millis(500);
 
 /// How long a client may read nothing: a connection sends a few hundred bytes in this time.
@@ -135,12 +135,12 @@ fn stream(ctx: &RequestContext, side: StreamSide, opened: OpenedStream) -> Resul
     let mut response = HttpResponse::Ok();
     response
         .insert_header((header::CONTENT_TYPE, format.media_type()))
-        // A proxy in front must not hold lines back.
+        // A proxy in front must not buffer lines.
         .insert_header((
             header::HeaderName::from_static("x-accel-buffering"),
             HeaderValue::from_static("no"),
         ));
-    // The connection would be held for a minute, and nothing would be sent.
+    // Otherwise the connection would stay open for a minute and send nothing.
     if ctx.request.method() == Method::HEAD {
         return Ok(response.finish());
     }
@@ -164,7 +164,7 @@ fn page_format(ctx: &RequestContext, side: StreamSide) -> Result<LineFormat, Err
     Ok(LineFormat::page(before, after))
 }
 
-/// What comes next on a connection.
+/// The next part of a connection's body.
 enum Next {
     Beginning,
     Line,
@@ -176,7 +176,7 @@ fn body(lines: LineSource, format: LineFormat) -> impl Stream<Item = Result<Byte
         let (bytes, next) = match next {
             Next::Beginning => (format.beginning(), Next::Line),
             Next::Line => {
-                // The first comes with the beginning.
+                // The first line is sent with the beginning.
                 if lines.has_sent_one() {
                     sleep(LINE_EVERY).await;
                 }

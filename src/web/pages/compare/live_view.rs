@@ -12,7 +12,7 @@ use crate::web::pages::view::When;
 
 /// The live connections of a run.
 pub struct LiveView {
-    /// The browser's credentials are refused somewhere.
+    /// The browser's credentials are refused on one side or both.
     pub refused: bool,
     pub disabled: bool,
     /// Newest first.
@@ -99,7 +99,7 @@ impl LineFormat {
         }
     }
 
-    /// After this the connection is closed in order.
+    /// The connection is closed cleanly after this line.
     pub fn end(&self, cause: EndCause) -> Bytes {
         match self {
             Self::Events => format!("event: end\ndata: {}\n\n", cause.code()).into(),

@@ -13,7 +13,7 @@ use crate::web::pages::view::When;
 pub struct Measurements {
     pub stopwatch: Option<StopwatchView>,
     pub cost: Option<CostView>,
-    /// Another measurement runs, and there is no result yet.
+    /// Another measurement is running, and there is no result yet.
     pub busy: bool,
 }
 

@@ -106,7 +106,7 @@ pub async fn end(_: Visitor, ctx: RequestContext, _: Form<NoFields>) -> Result<H
     Ok(response)
 }
 
-/// The page that shows the result of a step: the one with the live connections if it was taken there.
+/// The page that shows the result of a step: `/compare/live` if the step was taken there.
 fn shown_at(ctx: &RequestContext) -> &'static str {
     let from = return_to::referring_page(ctx.request.headers(), &ctx.shared);
     match from.as_deref() {

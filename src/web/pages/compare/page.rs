@@ -20,7 +20,7 @@ pub struct ComparePage {
     pub measurements: Measurements,
 }
 
-/// Why no run could be started; empty if nothing is in the way.
+/// Why no run could be started; empty if one can be.
 #[derive(Default)]
 pub struct RunNotice {
     text: &'static str,

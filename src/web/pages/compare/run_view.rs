@@ -29,7 +29,7 @@ pub struct RunView {
     pub session_rows: Vec<SessionRowView>,
     pub token_rows: Vec<TokenRowView>,
     pub denied_in_memory: usize,
-    /// The visitor's browser is refused somewhere.
+    /// The visitor's browser is refused on one side or both.
     pub refused: bool,
     pub role: &'static str,
     pub disabled: bool,
@@ -79,7 +79,7 @@ pub struct CredentialView {
     pub name: String,
     pub value: String,
     pub bytes: usize,
-    /// What every holder can read in it; empty for a session's key.
+    /// The content that every holder can read; empty for a session's key.
     pub header: String,
     pub payload: String,
 }

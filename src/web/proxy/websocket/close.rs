@@ -11,7 +11,7 @@ const MASKED: u8 = 0x80;
 /// "Going away" (RFC 6455 §7.4.1): clients connect again, to another instance.
 const GOING_AWAY: u16 = 1001;
 
-/// Why a websocket ends, for both sides.
+/// The reason that both sides of a websocket are given for its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseReason {
     code: u16,
@@ -19,13 +19,13 @@ pub struct CloseReason {
 }
 
 impl CloseReason {
-    /// * `code`: what the app says when access ends.
+    /// * `code`: the app's code for the end of access.
     pub fn new(end: StreamEnd, code: u16) -> Self {
         match end {
             StreamEnd::Ended => Self { code, text: "the session has ended" },
             StreamEnd::Refused => Self { code, text: "access has ended" },
             StreamEnd::Unconfirmed => Self { code, text: "access could not be confirmed" },
-            StreamEnd::Shutdown => Self { code: GOING_AWAY, text: "the server stops" },
+            StreamEnd::Shutdown => Self { code: GOING_AWAY, text: "the server is stopping" },
         }
     }
 

@@ -1,4 +1,4 @@
-//! Follows the frames of one direction without decoding them (RFC 6455 §5.2), to know where a frame of ours may stand.
+//! Follows the frames of one direction without decoding them (RFC 6455 §5.2), to know where we may insert a frame.
 
 /// The longest head of a frame: two bytes, a length of eight, a mask of four.
 const LONGEST_HEAD: usize = 14;
@@ -14,7 +14,7 @@ pub struct FrameScanner {
     head: [u8; LONGEST_HEAD],
     /// How many bytes of the head have been seen. The head of a frame whose payload is being sent is complete.
     seen: u8,
-    /// Bytes of the payload still to come.
+    /// Bytes of the payload that are still to come.
     payload: u64,
     is_close: bool,
 }

@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use actix_http::{ConnectionType, RequestHead, Response};
 use actix_web::body::BoxBody;
@@ -44,7 +45,7 @@ pub struct Handshake<'r> {
     pub head: &'r RequestHead,
     pub target: hyper::Uri,
     pub facts: RequestFacts<'r>,
-    /// The response is not for everyone.
+    /// The response is not for everyone, so shared caches must not store it.
     pub is_private: bool,
     pub client: Option<ClientConnection>,
     pub gate: Option<Rc<StreamGate>>,
@@ -67,8 +68,8 @@ pub fn accept_of(key: &[u8]) -> String {
     BASE64.encode(&Sha1::new().chain_update(key).chain_update(PROTOCOL_ID).finalize())
 }
 
-/// Returns the upstream's response. If that is `101 Switching Protocols`, the client's connection becomes a tunnel when
-/// it has been sent.
+/// Returns the upstream's response. If that is `101 Switching Protocols`, the client's connection becomes a tunnel once
+/// the response has been sent.
 pub async fn open(
     connections: &Rc<UpstreamConnections>,
     asked: Handshake<'_>,
@@ -83,11 +84,16 @@ pub async fn open(
     for (name, value) in [(upstream_header::CONNECTION, "upgrade"), (upstream_header::UPGRADE, WEBSOCKET)] {
         request.headers_mut().insert(name, upstream_header::HeaderValue::from_static(value));
     }
-    let (socket, stream) = connect::connect(facts.upstream, &connections.shared, app.limits.connect).await?;
-    socket.guard(asked.gate.clone());
-    let (mut sender, mut http) = speak_http(stream).await?;
-    let exchange = exchange(&mut sender, &mut http, request);
-    let response = await_head::within(exchange, None, &app.limits).await??;
+    let asking = async {
+        let connecting = connect::connect(facts.upstream, &connections.shared, app.limits.connect);
+        let (socket, stream) = connecting.await?;
+        socket.guard(asked.gate.clone());
+        let (mut sender, mut http) = speak_http(stream).await?;
+        let exchange = exchange(&mut sender, &mut http, request);
+        let response = await_head::within(exchange, None, &app.limits).await??;
+        Ok((socket, sender, http, response))
+    };
+    let (socket, sender, mut http, response) = while_switchable(&client, asking).await?;
     if response.status() != hyper::StatusCode::SWITCHING_PROTOCOLS {
         let connection = Connection::new(sender, http, socket, slot);
         // The connection is not used for another request.
@@ -131,10 +137,21 @@ pub async fn open(
     Ok(switching)
 }
 
-/// Bytes behind the head could be another request, which a proxy in front has sent for another client.
+/// Bytes after the head could be another request, which a proxy in front has sent for another client.
+const FOLLOWED: ProxyError = ProxyError::BadRequest("something follows the request for a websocket");
+
 fn switchable(client: Option<ClientConnection>) -> Result<ClientConnection, ProxyError> {
-    let client = client.filter(ClientConnection::can_switch);
-    client.ok_or(ProxyError::BadRequest("something follows the request for a websocket"))
+    client.filter(ClientConnection::can_switch).ok_or(FOLLOWED)
+}
+
+/// Gives up `asking` as soon as bytes follow the request. The connection's task reads before each poll.
+async fn while_switchable<T>(
+    client: &ClientConnection,
+    asking: impl Future<Output = Result<T, ProxyError>>,
+) -> Result<T, ProxyError> {
+    let mut asking = pin!(asking);
+    poll_fn(|cx| if client.can_switch() { asking.as_mut().poll(cx) } else { Poll::Ready(Err(FOLLOWED)) })
+        .await
 }
 
 /// The key of a valid handshake without a body (RFC 6455 §4.2.1). The upstream checks the version.
@@ -172,8 +189,8 @@ async fn exchange(
     answered.await.map_err(|error| ProxyError::BadResponse(error.to_string()))
 }
 
-/// Whether the upstream has understood the handshake (RFC 6455 §4.1). Otherwise the client would be told that it speaks
-/// with a websocket.
+/// Whether the upstream has accepted the handshake (RFC 6455 §4.1). If it has not, the client must not believe that it
+/// is talking to a websocket.
 fn check_switch(headers: &HeaderMap, accept: &str) -> Result<(), ProxyError> {
     let values = |name: &'static str| headers.get_all(name).iter().map(|value| value.as_bytes());
     let is_upgrade = values("connection")

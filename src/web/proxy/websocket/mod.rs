@@ -1,5 +1,5 @@
-//! Websockets through the proxy (RFC 6455): the handshake with the upstream, then bytes both ways until one side ends
-//! the connection or the session's access ends.
+//! Websockets through the proxy (RFC 6455): the handshake with the upstream, then bytes in both directions until one
+//! side ends the connection or access ends.
 
 mod close;
 mod frames;

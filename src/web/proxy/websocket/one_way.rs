@@ -1,4 +1,4 @@
-//! One direction of a websocket: reads from one side, and writes to the other what access allows at that moment.
+//! One direction of a websocket: reads from one side, and writes to the other side while access lasts.
 
 use std::mem::{MaybeUninit, take};
 use std::pin::Pin;
@@ -14,18 +14,18 @@ use crate::web::streams::StreamGate;
 
 pub struct OneWay {
     direction: Direction,
-    /// Bytes that were read and not written yet. Nothing is read while there are some.
+    /// Bytes that were read and are not written yet. Nothing more is read until they are written.
     pending: Bytes,
     /// The frames that were written.
     frames: FrameScanner,
     end: SourceEnd,
 }
 
-/// Whether the side that is read has ended.
+/// Whether the side that this direction reads from has ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum SourceEnd {
     Open,
-    /// It has ended, and the other side has not been told.
+    /// It has ended, and the end has not been passed on to the other side.
     Read,
     PassedOn,
 }
@@ -33,16 +33,16 @@ enum SourceEnd {
 /// Why nothing more is passed on in either direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
-    /// The access of its session has ended.
+    /// Access has ended.
     Access(StreamEnd),
-    /// The side that is read has failed.
+    /// Reading has failed.
     SourceLost,
-    /// The side that is written has failed.
+    /// Writing has failed.
     SinkLost,
 }
 
 impl OneWay {
-    /// * `pending`: what was read before.
+    /// * `pending`: bytes that were read before.
     pub fn new(direction: Direction, pending: Bytes) -> Self {
         Self { direction, pending, frames: FrameScanner::default(), end: SourceEnd::Open }
     }
@@ -51,23 +51,23 @@ impl OneWay {
         !self.pending.is_empty()
     }
 
-    /// Whether the side that is read has ended, and the other side has been told.
+    /// Whether the side that is read has ended, and the end has been passed on.
     pub fn is_over(&self) -> bool {
         self.end == SourceEnd::PassedOn
     }
 
-    /// Whether a frame of ours may follow what was written.
+    /// Whether we may insert a frame now.
     pub fn takes_frame(&self) -> bool {
         self.end != SourceEnd::PassedOn && self.frames.is_between_frames() && !self.frames.has_closed()
     }
 
-    /// Whether the side that is written has a whole Close frame and nothing behind it.
+    /// Whether a whole Close frame was written, and nothing after it.
     pub fn has_closed(&self) -> bool {
         self.frames.has_closed()
     }
 
-    /// Passes on what both sides and the access allow now. Returns whether there was something. The task is woken when
-    /// there is more.
+    /// Passes on as many bytes as both sides and access allow now. Returns whether there were any. The task is woken
+    /// when there may be more.
     pub fn advance(
         &mut self,
         cx: &mut Context<'_>,
@@ -81,7 +81,7 @@ impl OneWay {
                 let mut bytes = take(&mut self.pending);
                 let written = self.write(cx, gate, sink, &bytes)?;
                 bytes.advance(written);
-                // An empty rest would keep its memory.
+                // An empty buffer would keep its memory.
                 self.pending = if bytes.is_empty() { Bytes::new() } else { bytes };
                 if written == 0 {
                     return Ok(has_moved);

@@ -1,4 +1,4 @@
-//! An open websocket. While nothing is passed on, it keeps no buffers.
+//! An open websocket. While it is idle, it keeps no buffers.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -28,7 +28,7 @@ pub struct Tunnel {
     up: OneWay,
     /// The code of the Close frame when access ends.
     close_code: u16,
-    /// How long one side may read nothing of what the other sends.
+    /// How long one side may read nothing while the other side has data for it.
     stalled: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
     _counted: (Counted, UpstreamSlot),
@@ -48,7 +48,7 @@ pub struct TunnelParts {
 enum TunnelEnd {
     /// Both sides have ended, or the client is gone.
     Over,
-    /// The client must not take this for an orderly end.
+    /// The client must not take this for a clean end.
     Broken,
     Access(StreamEnd),
 }
@@ -80,13 +80,13 @@ impl Tunnel {
     }
 
     fn poll_run(&mut self, cx: &mut Context<'_>) -> Poll<TunnelEnd> {
-        // An idle tunnel asks too, so that it is woken when access ends.
+        // An idle tunnel asks the gate too, so that it is woken when access ends.
         let gate = self.gate.as_deref();
         match gate.map(|gate| gate.poll_permit(Direction::Down, cx)) {
             None => {}
             Some(Poll::Ready(Ok(permit))) => drop(permit),
             Some(Poll::Ready(Err(end))) => return Poll::Ready(TunnelEnd::Access(end)),
-            // Until it has been decided again, nothing is read either.
+            // Until the stream has been decided again, nothing is read either.
             Some(Poll::Pending) => return Poll::Pending,
         }
         let down = match self.down.advance(cx, gate, &mut self.upstream, &mut self.client) {
@@ -99,7 +99,7 @@ impl Tunnel {
             Ok(has_moved) => has_moved,
             Err(Stopped::Access(end)) => return Poll::Ready(TunnelEnd::Access(end)),
             Err(Stopped::SourceLost) => return Poll::Ready(TunnelEnd::Over),
-            // After the upstream's end, the client has everything.
+            // If the upstream has ended, the client has received everything.
             Err(Stopped::SinkLost) if self.down.is_over() => return Poll::Ready(TunnelEnd::Over),
             Err(Stopped::SinkLost) => return Poll::Ready(TunnelEnd::Broken),
         };
@@ -112,7 +112,7 @@ impl Tunnel {
         self.poll_deadline(cx)
     }
 
-    /// Only a tunnel that waits for a side to read, or to end, has a time limit.
+    /// A tunnel has a time limit only while it waits for a side to read or to end.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<TunnelEnd> {
         let limit = if self.down.is_over() {
             CLIENT_ENDS_WITHIN
@@ -128,7 +128,7 @@ impl Tunnel {
             .map(|()| if self.down.is_over() { TunnelEnd::Over } else { TunnelEnd::Broken })
     }
 
-    /// Tells both sides, and waits for them to end.
+    /// Sends Close frames to both sides, and waits for them to end.
     async fn close(&mut self, end: StreamEnd) {
         let reason = CloseReason::new(end, self.close_code);
         if self.up.takes_frame()
@@ -147,7 +147,7 @@ impl Tunnel {
             has_upstream_ended = has_upstream_ended || poll_finish(&mut self.upstream, cx).is_ready();
             if has_client_ended && has_upstream_ended { Poll::Ready(()) } else { Poll::Pending }
         });
-        // When the time is over, the connections end without them.
+        // When the time is over, the connections are ended without waiting any longer.
         let _ = timeout(CLOSE_WITHIN, ending).await;
         if !has_client_ended {
             self.client.reset_at_end();
@@ -155,7 +155,7 @@ impl Tunnel {
     }
 }
 
-/// Whether the whole frame fitted into the buffer of the kernel. If it did not, that side is not reading.
+/// Whether the whole frame fitted into the kernel's buffer. If it did not, that side is not reading.
 async fn write_at_once(stream: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> bool {
     let written = poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_write(cx, frame))).await;
     matches!(written, Poll::Ready(Ok(count)) if count == frame.len())

@@ -37,7 +37,7 @@ const COMMITTED_WITHIN: f64 = 20.0;
 #[derive(Clone, Copy, PartialEq)]
 enum Killed {
     PatroniAndPostgres,
-    /// Its Postgres continues as leader, and no Patroni demotes it.
+    /// Only Patroni is killed: its Postgres continues as leader, and no process demotes it.
     PatroniAlone,
 }
 

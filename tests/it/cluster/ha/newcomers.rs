@@ -9,7 +9,7 @@ use reqwest::Method;
 
 use crate::history::actors::{PASSWORD, World};
 
-/// Runs until the end. `answered` holds the addresses whose registration was answered.
+/// Registers users until the end. `answered` holds the addresses whose registration was answered.
 pub async fn register_forever(world: Rc<World>, name: &'static str, answered: Rc<RefCell<Vec<String>>>) {
     let mut count = 0;
     while !world.over.get() {

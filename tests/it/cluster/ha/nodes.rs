@@ -1,4 +1,4 @@
-//! Three Postgres nodes under Patroni, an etcd, and HAProxy, which leads to the leader: unprivileged processes with
+//! Three Postgres nodes under Patroni, an etcd, and HAProxy, which forwards to the leader: unprivileged processes with
 //! their own configuration and directory, never the system's services.
 
 use std::fs;
@@ -131,7 +131,7 @@ impl Nodes {
         let file = self.data(at).join("postmaster.pid");
         let Ok(text) = fs::read_to_string(file) else { return };
         let Some(Ok(postmaster)) = text.lines().next().map(str::parse::<i32>) else { return };
-        // Patroni first, because it would restart the others.
+        // Kill the postmaster first, because it would restart the others.
         let all = std::iter::once(postmaster).chain(children_of(postmaster)).collect::<Vec<_>>();
         for pid in all {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
@@ -182,7 +182,7 @@ impl Nodes {
         self.haproxy = Some(child);
     }
 
-    /// Its log is a file next to its configuration.
+    /// The log is a file next to the configuration.
     fn spawn(&self, program: &str, arguments: &[&str], name: &str) -> Child {
         let path = ["/usr/sbin", "/usr/bin"].iter().map(|place| Path::new(place).join(program));
         let path = path.into_iter().find(|path| path.exists());

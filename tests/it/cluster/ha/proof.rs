@@ -23,7 +23,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// Everything that `world` was answered. The addresses of its users begin with `name`.
+    /// Everything that was acknowledged to the users of `world`, whose addresses begin with `name`.
     pub fn of(world: &World, url: &str, name: &str, registered: &[String]) -> Self {
         let ours = format!("(SELECT id FROM users WHERE email LIKE '{name}%')");
         let rows = texts(

@@ -31,12 +31,13 @@ pub fn ended(ending: &StreamEnding) -> String {
         (EndCause::SessionEnded, Some(after)) => {
             format!("Closed by the server {} after the revocation", milliseconds(after))
         }
-        (EndCause::SessionEnded, None) => "Closed by the server, because the session ended".to_owned(),
+        (EndCause::SessionEnded, None) => "Closed by the server because the session ended".to_owned(),
         (EndCause::Unconfirmed, _) => {
-            "Closed by the server, because the session could not be confirmed".to_owned()
+            "Closed by the server because the session could not be confirmed".to_owned()
         }
         (EndCause::LifeOver, _) => "Ended after a minute, the limit of this page".to_owned(),
-        (EndCause::Stopped, _) => "Ended, because the server stops".to_owned(),
+        (EndCause::RunOver, _) => "Ended with its run".to_owned(),
+        (EndCause::Stopped, _) => "Ended because the server is stopping".to_owned(),
         (EndCause::ClientLeft, _) => "Closed by the browser".to_owned(),
     }
 }

@@ -33,7 +33,7 @@ pub fn check(kind: CheckKind) -> &'static str {
     }
 }
 
-/// What each server needs, so that more than one can check.
+/// What each server needs so that several servers can check.
 pub fn to_scale_out(kind: CheckKind) -> &'static str {
     match kind {
         CheckKind::SessionFromMemory => "the database, and a connection that listens for revocations",
@@ -72,7 +72,7 @@ pub fn measured(time: Duration) -> String {
     }
 }
 
-/// For revocations at any moment of a token's life: up to all of it.
+/// A revocation can come at any moment of a token's life, so the wait is up to all of it.
 pub fn up_to(life: &str) -> String {
     format!("up to {life}")
 }

@@ -1,4 +1,4 @@
-//! What a step did, in words.
+//! The effects of a step, in words.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::token_refusal;
 use crate::lab::jwt::Algorithm;
 use crate::lab::{DenyList, Holder, Outcome, RefreshRefusal, SubjectRole};
 
-/// What a step did, and what each side did for it; empty where a side did nothing.
+/// The effect of a step, and what each side did for it; empty if a side did nothing.
 pub struct Narration {
     pub step: String,
     pub session: String,
@@ -39,7 +39,7 @@ pub fn narration(outcome: &Outcome) -> Narration {
             },
             tokens_logged_out(*tokens_known, *deny_list),
         ),
-        Outcome::LoggedOutAlready => narrate("The user is logged out already.", "", ""),
+        Outcome::LoggedOutAlready => narrate("The user is already logged out.", "", ""),
         Outcome::LoggedOutEverywhere { sessions, access_tokens, deny_list } => narrate(
             "The user logged out everywhere.",
             format!("{} revoked with one statement.", are(*sessions, "live session")),

@@ -1,0 +1,55 @@
+//! Adds or replaces an app, as a program writes it: in the format of a file.
+
+use crate::apps::app::App;
+use crate::apps::app_file_entry::AppFileEntry;
+use crate::apps::app_refusal::AppRefusal;
+use crate::apps::choices::AppSource;
+use crate::apps::ids::Slug;
+use crate::apps::queries;
+use crate::apps::service::Apps;
+use crate::apps::user_lookup::find_listed;
+use crate::db::{Failed, refuse};
+use crate::identity::{Client, UserId};
+
+impl Apps {
+    /// Returns the app, and whether it was added. An app that comes from a file is not replaced.
+    ///
+    /// * `when`: whether the present state is the one that the caller means; `None`: there is no such app.
+    pub async fn put(
+        &self,
+        actor: UserId,
+        slug: Slug,
+        entry: AppFileEntry,
+        when: impl FnOnce(Option<&App>) -> bool + Send + 'static,
+        client: Client,
+    ) -> Result<(App, bool), Failed<AppRefusal>> {
+        let apps = self.clone();
+        let actor = Some(actor);
+        self.sessions
+            .write_or_refuse(move |tx| {
+                queries::lock_apps(tx)?;
+                let stored = queries::stored_apps(tx)?;
+                if let Some(app) = stored.unreadable.iter().find(|app| *app.slug == *slug.as_str()) {
+                    return refuse(AppRefusal::Unreadable { column: app.column });
+                }
+                let before = stored.apps.iter().find(|app| app.slug == slug);
+                if !when(before) {
+                    return refuse(AppRefusal::Changed);
+                }
+                let local = (apps.default_origin(&slug), apps.default_rules());
+                let app = entry.app(slug, AppSource::Pages, &local, &mut |text| find_listed(tx, text))?;
+                match before {
+                    None => {
+                        apps.add_in(tx, &stored, &app, actor, &client)?;
+                        Ok((app, true))
+                    }
+                    Some(before) => {
+                        let after = App { id: before.id, ..app };
+                        apps.change_in(tx, &stored, before, &after, actor, &client)?;
+                        Ok((after, false))
+                    }
+                }
+            })
+            .await
+    }
+}

@@ -1,0 +1,136 @@
+//! Apps behind Latchkey, in the format of their file.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::answers::ItemAnswer;
+use super::context::ApiContext;
+use super::precondition::Precondition;
+use super::query::NoParams;
+use super::methods::{Found, Paged, Removed, Replaced};
+use super::resource::Resource;
+use super::scoped::{AppsRead, AppsWrite, Scoped};
+use crate::accounts::Accounts;
+use crate::apps::{App, AppFileEntry, AppSource, Slug};
+use crate::web::http::error::Error;
+use crate::web::http::path::BySlug;
+use crate::web::http::problem::Problem;
+
+/// An app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppOut {
+    /// Its short name.
+    pub slug: String,
+    /// `file`: the app comes from a file, and only the operator changes it.
+    pub source: SourceName,
+    /// What PUT sets. What has its default is left out.
+    pub settings: AppFileEntry,
+}
+
+/// Where an app is managed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceName {
+    Pages,
+    File,
+}
+
+/// An app, and its entry in a file, where users are email addresses.
+pub struct AppRecord {
+    pub app: App,
+    pub entry: AppFileEntry,
+}
+
+impl From<&AppRecord> for AppOut {
+    fn from(AppRecord { app, entry }: &AppRecord) -> Self {
+        let source = match app.source {
+            AppSource::Pages => SourceName::Pages,
+            AppSource::File => SourceName::File,
+        };
+        Self { slug: app.slug.to_string(), source, settings: entry.clone() }
+    }
+}
+
+pub struct AppResource;
+
+impl Resource for AppResource {
+    type Model = AppRecord;
+    type Out = AppOut;
+    type Read = AppsRead;
+
+    fn version(record: &AppRecord) -> Value {
+        AppFileEntry::version(&record.app)
+    }
+}
+
+async fn with_entries(accounts: &Accounts, apps: Vec<App>) -> Result<Vec<AppRecord>, Error> {
+    let entries = accounts.apps.entries(&apps).await?;
+    Ok(apps.into_iter().zip(entries).map(|(app, entry)| AppRecord { app, entry }).collect())
+}
+
+impl Paged for AppResource {
+    type Filters = NoParams;
+    type Key = String;
+
+    async fn page(
+        accounts: &Accounts,
+        _: &NoParams,
+        after: Option<String>,
+        limit: i64,
+    ) -> Result<Vec<AppRecord>, Error> {
+        // By slug, and few enough to read them all, as every decision does.
+        let apps = accounts.apps.list().await?.into_iter();
+        let apps = apps.filter(|app| after.as_deref().is_none_or(|after| app.slug.as_str() > after));
+        with_entries(accounts, apps.take(usize::try_from(limit).unwrap_or(0)).collect()).await
+    }
+
+    fn key(_: &NoParams, record: &AppRecord) -> String {
+        record.app.slug.to_string()
+    }
+}
+
+impl Found for AppResource {
+    type Path = BySlug;
+
+    async fn find(accounts: &Accounts, path: &BySlug) -> Result<Option<AppRecord>, Error> {
+        let found = accounts.apps.find(&path.slug).await?;
+        Ok(with_entries(accounts, found.into_iter().collect()).await?.pop())
+    }
+}
+
+impl Replaced for AppResource {
+    type In = AppFileEntry;
+    type Write = AppsWrite;
+
+    async fn put(
+        me: &Scoped<AppsWrite>,
+        ctx: &ApiContext,
+        path: BySlug,
+        when: Precondition,
+        input: AppFileEntry,
+    ) -> Result<ItemAnswer<Self>, Error> {
+        let slug = Slug::parse(&path.slug).map_err(|why| Problem::invalid("", why))?;
+        let is_meant = move |app: Option<&App>| when.admits(app.map(AppFileEntry::version).as_ref());
+        let (app, is_new) = ctx.accounts().apps.put(me.user(), slug, input, is_meant, ctx.client()).await?;
+        let record = with_entries(ctx.accounts(), vec![app]).await?.pop().ok_or(Error::NotFound)?;
+        let answer = ItemAnswer::of(&record);
+        Ok(if is_new { answer.added_at(ctx.path().to_owned()) } else { answer })
+    }
+}
+
+impl Removed for AppResource {
+    type Write = AppsWrite;
+
+    async fn remove(
+        me: &Scoped<AppsWrite>,
+        ctx: &ApiContext,
+        path: BySlug,
+        when: Precondition,
+    ) -> Result<(), Error> {
+        let apps = &ctx.accounts().apps;
+        let app = apps.find(&path.slug).await?.ok_or(Error::NotFound)?;
+        let is_meant = move |app: &App| when.admits(Some(&AppFileEntry::version(app)));
+        Ok(apps.remove_if(Some(me.user()), app.id, is_meant, ctx.client()).await?)
+    }
+}

@@ -1,0 +1,195 @@
+//! The audit trail for programs that copy it: pages in the order of the chain, as JSON or one event a line.
+
+use actix_web::body::BoxBody;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::form_urlencoded::Serializer;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::answers::ListPage;
+use super::api_time::ApiTime;
+use super::context::ApiContext;
+use super::listing::limit;
+use super::operation::{DescribedAnswer, Operation};
+use super::query::Query;
+use super::scoped::{AuditRead, Scoped};
+use crate::audit::{Actor, LinkedRecord, TrailFilter};
+use crate::identity::UserId;
+use crate::web::http::error::Error;
+
+const NDJSON: &str = "application/x-ndjson";
+
+/// An event of the trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EventOut {
+    /// Its number in the trail: it grows with each commit and has no gaps.
+    pub seq: i64,
+    pub at: ApiTime,
+    /// The action, such as `logged-in`.
+    pub act: String,
+    /// Who acted: the owner of the account, an administrator, the operator, the instance itself, or a visitor who did not
+    /// prove who they are.
+    pub by: ActorKind,
+    /// The acting user.
+    pub actor: Option<EventUserOut>,
+    /// The user it happened to.
+    pub subject: Option<EventUserOut>,
+    /// The session it happened in or to.
+    pub session: Option<Uuid>,
+    /// The IP address of the client; empty for the operator.
+    pub address: String,
+    pub user_agent: String,
+    /// More about it: an object or a text.
+    pub detail: Value,
+}
+
+/// A user in an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EventUserOut {
+    pub id: Uuid,
+    /// Null: the account was deleted.
+    pub name: Option<String>,
+}
+
+/// Who caused an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ActorKind {
+    Owner,
+    Admin,
+    Operator,
+    Instance,
+    Unproven,
+}
+
+impl From<&LinkedRecord> for EventOut {
+    fn from(LinkedRecord { seq, act, session, event }: &LinkedRecord) -> Self {
+        let user = |id: Option<UserId>, name: &Option<String>| {
+            id.map(|id| EventUserOut { id: id.0, name: name.clone() })
+        };
+        let by = match event.by() {
+            Actor::Owner(_) => ActorKind::Owner,
+            Actor::Admin(_) => ActorKind::Admin,
+            Actor::Operator => ActorKind::Operator,
+            Actor::Instance => ActorKind::Instance,
+            Actor::Unproven => ActorKind::Unproven,
+        };
+        let object = serde_json::from_str(&event.detail).ok().filter(Value::is_object);
+        Self {
+            seq: *seq,
+            at: event.at.into(),
+            act: act.clone(),
+            by,
+            actor: user(event.actor, &event.actor_name),
+            subject: user(event.subject, &event.subject_name),
+            session: session.map(|session| session.0),
+            address: event.address.clone(),
+            user_agent: event.browser().to_owned(),
+            detail: object.unwrap_or_else(|| event.detail.clone().into()),
+        }
+    }
+}
+
+/// Which events.
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrailParams {
+    /// Those after the event with this number; from the first one if it is left out.
+    after: Option<u64>,
+    /// Those with this action.
+    act: Option<String>,
+    /// Those that the user with this id caused.
+    actor: Option<Uuid>,
+    /// Those that happened to the user with this id.
+    subject: Option<Uuid>,
+    /// From this time on.
+    #[param(inline)]
+    from: Option<ApiTime>,
+    /// Before this time.
+    #[param(inline)]
+    to: Option<ApiTime>,
+    /// The most events on the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u16>,
+}
+
+/// A page of the trail.
+pub struct TrailPage {
+    page: ListPage<EventOut>,
+    /// Path and query of the next page.
+    next: Option<String>,
+}
+
+pub async fn list(
+    _: Scoped<AuditRead>,
+    ctx: ApiContext,
+    Query(params): Query<TrailParams>,
+) -> Result<TrailPage, Error> {
+    let wanted = limit(params.limit.map(|limit| limit.to_string()))?;
+    let filter = TrailFilter {
+        act: params.act.clone(),
+        actor: params.actor.map(UserId),
+        subject: params.subject.map(UserId),
+        from: params.from.map(ApiTime::moment),
+        to: params.to.map(ApiTime::moment),
+    };
+    let after = i64::try_from(params.after.unwrap_or(0)).unwrap_or(i64::MAX);
+    let more = i64::try_from(wanted + 1).unwrap_or(i64::MAX);
+    let mut records = ctx.accounts().audit.linked(filter, after, more).await?;
+    let has_more = records.len() > wanted;
+    records.truncate(wanted);
+    let last = records.last().filter(|_| has_more).map(|last| last.seq);
+    let next = last.map(|seq| format!("{}?{}", ctx.path(), params.after(seq, wanted)));
+    let items = records.iter().map(EventOut::from).collect();
+    Ok(TrailPage { page: ListPage { items, next: last.map(|seq| seq.to_string()) }, next })
+}
+
+impl TrailParams {
+    /// The query of the page after an event.
+    fn after(&self, seq: i64, limit: usize) -> String {
+        let text = |time: Option<ApiTime>| time.and_then(|time| Some(json!(time).as_str()?.to_owned()));
+        let pairs = [
+            ("after", Some(seq.to_string())),
+            ("act", self.act.clone()),
+            ("actor", self.actor.map(|id| id.to_string())),
+            ("subject", self.subject.map(|id| id.to_string())),
+            ("from", text(self.from)),
+            ("to", text(self.to)),
+            ("limit", Some(limit.to_string())),
+        ];
+        let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        Serializer::new(String::new()).extend_pairs(given).finish()
+    }
+}
+
+impl Responder for TrailPage {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        if let Some(next) = self.next {
+            response.insert_header((header::LINK, format!("<{next}>; rel=\"next\"")));
+        }
+        let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        if !accept.is_some_and(|accept| accept.contains(NDJSON)) {
+            return response.json(self.page);
+        }
+        let line =
+            |event: &EventOut| serde_json::to_string(event).map(|line| line + "\n").unwrap_or_default();
+        response.content_type(NDJSON).body(self.page.items.iter().map(line).collect::<String>())
+    }
+}
+
+impl DescribedAnswer for TrailPage {
+    fn describe(operation: &mut Operation) {
+        ListPage::<EventOut>::describe(operation);
+        operation.answer_header(200, "Link", "The next page, with `rel=\"next\"`.");
+        if let Some(answer) = operation.answers.get_mut(&200) {
+            let what = "One event a line, on `Accept: application/x-ndjson`.";
+            answer["content"][NDJSON] = json!({ "schema": { "type": "string", "description": what } });
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The handlers of single items: one for each method, for all nouns.
+
+use super::answers::{AddedItem, ChangedItem, ItemAnswer, NoContent, StoredItem};
+use super::context::ApiContext;
+use super::input::Input;
+use super::operation::{DescribedArg, Operation};
+use super::precondition::Precondition;
+use super::methods::{Added, Found, Patched, Removed, Replaced};
+use super::path_names::PathNames;
+use super::scoped::Scoped;
+use crate::web::http::error::Error;
+use crate::web::http::path::Path;
+
+pub async fn show<R: Found>(
+    _: Scoped<R::Read>,
+    ctx: ApiContext,
+    Path(path): Path<R::Path>,
+) -> Result<ItemAnswer<R>, Error> {
+    let found = R::find(ctx.accounts(), &path).await?;
+    found.as_ref().map(ItemAnswer::of).ok_or(Error::NotFound)
+}
+
+pub async fn add<R: Added>(
+    me: Scoped<R::Write>,
+    ctx: ApiContext,
+    Input(input): Input<R::In>,
+) -> Result<AddedItem<R>, Error> {
+    R::add(&me, &ctx, input).await.map(AddedItem)
+}
+
+pub async fn patch<R: Patched>(
+    me: Scoped<R::Write>,
+    ctx: ApiContext,
+    Path(path): Path<R::Path>,
+    when: Precondition,
+    Input(patch): Input<R::Patch>,
+) -> Result<ChangedItem<R>, Error> {
+    R::patch(&me, &ctx, path, when, patch).await.map(ChangedItem)
+}
+
+/// PUT of an item that may be new.
+pub async fn put<R: Replaced>(
+    me: Scoped<R::Write>,
+    ctx: ApiContext,
+    Path(path): Path<R::Path>,
+    when: Precondition,
+    Input(input): Input<R::In>,
+) -> Result<StoredItem<R>, Error> {
+    R::put(&me, &ctx, path, when, input).await.map(StoredItem)
+}
+
+/// PUT of an item that has to exist.
+pub async fn replace<R: Replaced>(
+    me: Scoped<R::Write>,
+    ctx: ApiContext,
+    Path(path): Path<R::Path>,
+    when: Precondition,
+    Input(input): Input<R::In>,
+) -> Result<ChangedItem<R>, Error> {
+    R::put(&me, &ctx, path, when, input).await.map(ChangedItem)
+}
+
+pub async fn remove<R: Removed>(
+    me: Scoped<R::Write>,
+    ctx: ApiContext,
+    Path(path): Path<R::Path>,
+    when: Precondition,
+) -> Result<NoContent, Error> {
+    R::remove(&me, &ctx, path, when).await?;
+    Ok(NoContent)
+}
+
+impl<T: PathNames> DescribedArg for Path<T> {
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+        operation.refuses(404, "There is no such item.");
+    }
+}

@@ -1,0 +1,89 @@
+//! The query of a request: exactly the documented parameters, each once, in clean UTF-8; otherwise 400.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest, web};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::form_urlencoded::Serializer;
+use utoipa::IntoParams;
+use utoipa::openapi::path::ParameterIn;
+
+use super::operation::{DescribedArg, Operation};
+use crate::web::copy::api::unexpected_parameter;
+use crate::web::http::error::Error;
+use crate::web::http::problem::Problem;
+use crate::web::http::urlencoded::{self, Malformed};
+
+/// The parameters, as the type describes them.
+pub struct Query<T>(pub T);
+
+/// The parameters of a list that has no filters.
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoParams {}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let read = pairs(request).and_then(|pairs| parse(&canonical(&pairs)));
+        ready(read.map(Self).map_err(Error::from))
+    }
+}
+
+impl<T: IntoParams> DescribedArg for Query<T> {
+    fn describe(operation: &mut Operation) {
+        describe::<T>(operation);
+    }
+}
+
+/// Adds the parameters of `T`.
+pub fn describe<T: IntoParams>(operation: &mut Operation) {
+    for parameter in T::into_params(|| Some(ParameterIn::Query)) {
+        let mut parameter = serde_json::to_value(parameter).unwrap_or_default();
+        // An absent parameter is not a null one.
+        if let Some(kind) = parameter.pointer_mut("/schema/type")
+            && let Some(kinds) = kind.as_array()
+        {
+            *kind = kinds.iter().find(|kind| *kind != "null").cloned().unwrap_or_default();
+        }
+        if let Some(Value::Array(choices)) = parameter.pointer_mut("/schema/oneOf")
+            && let Some(chosen) = choices.iter().find(|choice| choice["type"] != "null").cloned()
+        {
+            parameter["schema"] = chosen;
+        }
+        operation.parameters.push(parameter);
+    }
+    operation.refuses(400, "A parameter is unknown, repeated or not of its type.");
+}
+
+/// The parameters in order, decoded.
+pub fn pairs(request: &HttpRequest) -> Result<Vec<(String, String)>, Problem> {
+    urlencoded::pairs(request.query_string().as_bytes()).map_err(|why: Malformed| malformed(&why.to_string()))
+}
+
+/// The same parameters in one spelling and order.
+pub fn canonical(pairs: &[(String, String)]) -> String {
+    let mut sorted: Vec<_> = pairs.iter().collect();
+    sorted.sort_unstable();
+    Serializer::new(String::new()).extend_pairs(sorted).finish()
+}
+
+/// # Errors
+/// 400.
+pub fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let read = web::Query::<T>::from_query(query).map(web::Query::into_inner);
+    read.map_err(|error| {
+        let why = error.to_string();
+        malformed(why.trim_start_matches("Query deserialize error: "))
+    })
+}
+
+fn malformed(why: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, unexpected_parameter(why)).at("")
+}

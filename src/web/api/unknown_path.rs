@@ -1,0 +1,13 @@
+//! Paths below `/api/` that no row has: problem documents, like every other answer there.
+
+use actix_web::web;
+
+use crate::web::http::error::not_found;
+use crate::web::http::methods::outside_table;
+use crate::web::http::request_state::{Face, MatchedRoute};
+
+/// Comes after all rows.
+pub fn mount(config: &mut web::ServiceConfig) {
+    let route = MatchedRoute { path: "/api/", face: Face::Api };
+    config.service(web::resource("/api/{path:.*}").default_service(outside_table(route, not_found)));
+}

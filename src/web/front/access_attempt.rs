@@ -1,0 +1,69 @@
+//! A request to the origin of an app, as a decision needs it.
+
+use actix_web::http::header::HeaderMap;
+use latchkey_sessions::Use;
+
+use super::app_request::AppRequest;
+use crate::apps::{AccessRequest, RequestHeaders, RequestKind, is_safe};
+use crate::web::proxy::BodyLength;
+use crate::web::streams::Credential;
+
+/// A request as a decision sees it, and the credential that it carries.
+pub struct AccessAttempt<'r> {
+    pub request: AccessRequest<'r>,
+    pub credential: Option<Credential>,
+}
+
+impl<'r> AccessAttempt<'r> {
+    pub fn of(app_request: &AppRequest<'r>) -> Self {
+        let headers = RequestHeaders::read(|name| header_text(app_request.headers, name));
+        let mut request = AccessRequest::new(
+            app_request.method.as_str(),
+            app_request.uri.path(),
+            &headers,
+            BodyLength::announced(app_request.headers).has_body(),
+            app_request.address,
+            app_request.shared.trusted_hops,
+        );
+        let credential = app_request.credential();
+        // A program, whatever it accepts: it could not log in on a page.
+        if matches!(credential, Some(Credential::Token(_)))
+            && request.fetch_site.is_none()
+            && matches!(request.kind, RequestKind::Navigation | RequestKind::Form)
+        {
+            request.kind = RequestKind::Script;
+        }
+        Self { request, credential }
+    }
+
+    pub fn sent_token(&self) -> bool {
+        matches!(self.credential, Some(Credential::Token(_)))
+    }
+
+    /// Only requests that the user makes count as use, so that pages that refresh themselves do not keep a session
+    /// alive. A token does not live longer for its use, which is noted for its owner.
+    pub fn usage(&self) -> Use {
+        let counts = match self.request.kind {
+            _ if self.sent_token() => true,
+            RequestKind::Navigation | RequestKind::Form => true,
+            RequestKind::Websocket | RequestKind::Preflight => false,
+            // A program sends no Sec-Fetch-Site.
+            RequestKind::Frame | RequestKind::Script => {
+                !is_safe(self.request.method) || self.request.fetch_site.is_none()
+            }
+        };
+        if counts { Use::Counts } else { Use::Background }
+    }
+}
+
+/// The value of a header; empty if it is not text, or if a header that decides occurs twice: the app might read the
+/// other value.
+pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name);
+    let value = values.next()?;
+    let is_ambiguous = values.next().is_some() && SINGLE.contains(&name);
+    Some(if is_ambiguous { "" } else { value.to_str().unwrap_or_default() })
+}
+
+/// Browsers send these once.
+const SINGLE: [&str; 4] = ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"];

@@ -1,0 +1,21 @@
+//! Tests of the JSON API: who gets in, each noun, bad input, and the description.
+
+mod admission;
+mod answers;
+mod apps;
+mod audit;
+mod bad_input;
+mod clients;
+mod conflicts;
+mod groups;
+mod held_back;
+mod invitations;
+mod lists;
+mod me;
+mod openapi;
+mod recipes;
+mod reference;
+mod round_trip;
+mod sessions;
+mod support;
+mod users;
