@@ -212,6 +212,7 @@ async fn a_program_opens_an_app() -> (Heard, String) {
     events.answered(200).await;
     app.accounts.tokens.revoke(None, id, Client::operator()).await.expect("a database");
     events.ended().await;
+    lasting.has_lost(1).await;
     running.logged("stream closed").await;
     send("GET /events", &format!("Bearer {text}")).answered(401).await;
     let elsewhere = running.origin.replace("//localhost", "//nothing.localhost");
