@@ -6,6 +6,6 @@ mod contract;
 mod files;
 mod groups;
 mod snapshot;
-mod support;
+pub mod support;
 mod upgrade;
 mod users;
