@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use crate::audit::{AuditAction, EventDetail, NewEvent, TokenDetail};
 use crate::cleanup::queries::RequestedBy;
+use crate::db::Fault;
 use crate::db::time::Moment;
-use crate::db::{Db, Fault};
 use crate::factors::Factors;
 use crate::identity::{Client, Email, User, UserId};
 use crate::notices::{LinkPurpose, Notices};
@@ -99,7 +99,6 @@ pub enum OwnerReset {
 /// Removes what an operation must not leave in an account.
 #[derive(Clone)]
 pub struct Cleaner {
-    pub(crate) db: Db,
     pub(crate) sessions: Store<User>,
     pub(crate) notices: Arc<Notices>,
     pub(crate) factors: Arc<Factors>,
@@ -108,7 +107,6 @@ pub struct Cleaner {
 impl Cleaner {
     pub(crate) fn new(factors: &Arc<Factors>) -> Self {
         Self {
-            db: factors.db.clone(),
             sessions: factors.sessions.clone(),
             notices: factors.notices.clone(),
             factors: factors.clone(),
@@ -283,7 +281,9 @@ impl Cleaner {
                         }
                         Artifact::KnownDevice => queries::forget_known_devices_of_all(tx, until, BATCH),
                         Artifact::PendingLogin => queries::delete_pending_logins_of_all(tx, until, BATCH),
-                        Artifact::PendingEmailChange => queries::cancel_email_changes_of_all(tx, until, BATCH),
+                        Artifact::PendingEmailChange => {
+                            queries::cancel_email_changes_of_all(tx, until, BATCH)
+                        }
                         _ => Ok(0),
                     })
                     .await?;

@@ -297,7 +297,7 @@ fn token(cleanup: Cleanup) -> Effect {
 
 fn older_token(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::Demote => Effect::Kept("Without the administrator's role, the scopes that need it do not work."),
+        Cleanup::Demote => Effect::Kept("Without the role, the scopes that need it do not work."),
         Cleanup::Disable => Effect::Suspended(DISABLED),
         _ => match cleanup.session_scope() {
             SessionScope::None => untouched(cleanup),

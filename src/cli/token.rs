@@ -58,7 +58,9 @@ async fn execute(accounts: &Accounts, command: TokenCommand) -> Result<(), Failu
             let scopes = RequestedScopes::parse(scopes.iter().map(String::as_str))
                 .map_err(|why| Phrase::from(&why).text)?;
             let lifetime = match expires {
-                Some(text) => Span::parse(&text).ok_or_else(|| format!("{text:?} is not a time such as 30d"))?.std(),
+                Some(text) => {
+                    Span::parse(&text).ok_or_else(|| format!("{text:?} is not a time such as 30d"))?.std()
+                }
                 None => TokenLimits::USUAL,
             };
             let user = find_user(accounts, &user).await?;

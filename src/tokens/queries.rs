@@ -148,9 +148,9 @@ pub(super) fn records(conn: &mut PgConnection, listed: Listed) -> Result<Vec<Tok
 fn record((row, email, slug): RecordColumns) -> Result<TokenRecord, Fault> {
     let scopes = match (row.scopes(), slug) {
         (TokenScopes::Api(scopes), _) => RequestedScopes::Api(scopes),
-        (TokenScopes::App(_), Some(slug)) => RequestedScopes::App(
-            Slug::parse(&slug).map_err(|_| Fault::bug(format_args!("app {slug:?}")))?,
-        ),
+        (TokenScopes::App(_), Some(slug)) => {
+            RequestedScopes::App(Slug::parse(&slug).map_err(|_| Fault::bug(format_args!("app {slug:?}")))?)
+        }
         (TokenScopes::App(app), None) => {
             return Err(Fault::bug(format_args!("token {} is for the unknown app {app}", row.id)));
         }

@@ -129,11 +129,11 @@ impl<E: LeasedEntry> LeasedRunner<E> {
     async fn run(mut self) {
         let Self { db, inner, done } = &mut self;
         while let Some(lookups) = inner.loader.next() {
-            let seen = LeasedGenerations { rows: inner.rows.generation(), unknown: inner.unknown.generation() };
+            let seen =
+                LeasedGenerations { rows: inner.rows.generation(), unknown: inner.unknown.generation() };
             let keys: Vec<KeyHash> = lookups.iter().map(|lookup| lookup.key).collect();
-            let found = db
-                .read(move |conn| load_each(conn, &keys, E::load, |row: &LeasedRow<E>| row.key))
-                .await;
+            let found =
+                db.read(move |conn| load_each(conn, &keys, E::load, |row: &LeasedRow<E>| row.key)).await;
             inner.answer(found, lookups, &seen);
         }
         *done = true;

@@ -100,7 +100,9 @@ struct Nouns {
 fn nouns(kind: ProbedKind) -> Nouns {
     match kind {
         ProbedKind::Sessions => Nouns { one: "session", many: "sessions", page: "/home" },
-        ProbedKind::Tokens => Nouns { one: "access token", many: "access tokens", page: "/api/v1/me and a page of an app" },
+        ProbedKind::Tokens => {
+            Nouns { one: "access token", many: "access tokens", page: "/api/v1/me and a page of an app" }
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 use super::answers::{AddedItem, ChangedItem, ItemAnswer, NoContent, StoredItem};
 use super::context::ApiContext;
 use super::input::Input;
-use super::operation::{DescribedArg, Operation};
-use super::precondition::Precondition;
 use super::methods::{Added, Found, Patched, Removed, Replaced};
+use super::operation::{DescribedArg, Operation};
 use super::path_names::PathNames;
+use super::precondition::Precondition;
 use super::scoped::Scoped;
 use crate::web::http::error::Error;
 use crate::web::http::path::Path;

@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 
 use super::answers::ItemAnswer;
 use super::context::ApiContext;
+use super::methods::{Found, Paged, Removed, Replaced};
 use super::precondition::Precondition;
 use super::query::NoParams;
-use super::methods::{Found, Paged, Removed, Replaced};
 use super::resource::Resource;
 use super::scoped::{GroupsRead, GroupsWrite, Scoped};
 use crate::accounts::Accounts;

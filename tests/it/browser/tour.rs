@@ -172,7 +172,8 @@ async fn add_tokens(app: &TestApp, ada: &Person) {
         let token = NewToken { name: name.to_owned(), ..new_token(ada, &[scope]) };
         app.accounts.tokens.create(token, Client::operator()).await.expect("a token");
     }
-    app.db.execute("UPDATE tokens SET last_used_at = now() - interval '3 hours' WHERE name = 'Nightly backup'");
+    app.db
+        .execute("UPDATE tokens SET last_used_at = now() - interval '3 hours' WHERE name = 'Nightly backup'");
 }
 
 impl House {

@@ -71,15 +71,13 @@ async fn no_token_outlives_the_session_that_makes_it_at_that_moment() {
     let ada = app.ada().await;
     for round in 0..10 {
         let mut thief = app.logged_in(&ada).await;
-        let handle: String = app.db.scalar("SELECT handle::text FROM sessions ORDER BY created_at DESC LIMIT 1");
+        let handle: String =
+            app.db.scalar("SELECT handle::text FROM sessions ORDER BY created_at DESC LIMIT 1");
         thief.get("/account/tokens").await.is(200);
         let name = format!("Thief {round}");
         let fields = [("name", name.as_str()), ("expires", "30d"), ("me", "1")];
-        let end = app.accounts.admin.revoke_session(
-            None,
-            handle.parse().expect("a handle"),
-            Client::operator(),
-        );
+        let end =
+            app.accounts.admin.revoke_session(None, handle.parse().expect("a handle"), Client::operator());
         let (_, ended) = futures_util::future::join(thief.post("/account/tokens", &fields), end).await;
         assert!(ended.expect("a database"));
         assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM tokens"), 0, "round {round}");

@@ -60,7 +60,16 @@ async fn a_refused_command_says_why() {
         (ada.email, "Phone", "me", "30d", "the user has a token with this name"),
     ] {
         let ran = latchkey.run(&[
-            "token", "create", "--user", user, "--name", name, "--scope", scope, "--expires", expires,
+            "token",
+            "create",
+            "--user",
+            user,
+            "--name",
+            name,
+            "--scope",
+            scope,
+            "--expires",
+            expires,
         ]);
         assert_eq!(ran.refused(), why);
     }

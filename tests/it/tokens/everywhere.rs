@@ -119,7 +119,9 @@ async fn a_token_of_an_app_ends_with_the_app_and_opens_nothing_else() {
     let wiki = app.accounts.apps.snapshot().await.expect("apps").by_slug("wiki").expect("an app").id;
     assert!(found.opens(wiki) && !found.opens(latchkey::apps::AppId(ada.id)));
     assert!(ApiScope::ALL.into_iter().all(|scope| !found.allows(scope)));
-    assert!(!app.find_token(app.token(&ada, &["me"]).await.text.reveal()).await.expect("a token").opens(wiki));
+    assert!(
+        !app.find_token(app.token(&ada, &["me"]).await.text.reveal()).await.expect("a token").opens(wiki)
+    );
     app.db.execute("DELETE FROM apps");
     eventually("the end", async || (!app.accepts(created.text.reveal()).await).then_some(())).await;
 }

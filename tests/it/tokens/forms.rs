@@ -14,7 +14,11 @@ async fn a_token_is_shown_once_listed_and_revoked() {
     let text = make_token(&mut browser, "Nightly backup", &[("me", "1")]).await;
     assert!(app.accepts(&text).await);
     let page = browser.get(PAGE).await;
-    page.is(200).says("Nightly backup").has_notice("never-used").does_not_say(&text).has_no_notice("by-operator");
+    page.is(200)
+        .says("Nightly backup")
+        .has_notice("never-used")
+        .does_not_say(&text)
+        .has_no_notice("by-operator");
     let id = page.attribute("li[data-token]", "data-token").expect("a token");
     browser.post(&format!("{PAGE}/{id}/revoke"), &[]).await.redirects_to(PAGE);
     browser.get(PAGE).await.has_flash("token-revoked").has_notice("empty");

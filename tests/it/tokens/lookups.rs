@@ -40,11 +40,7 @@ async fn an_unknown_token_costs_one_query_and_a_revoked_one_as_well() {
     let text = created.text.reveal();
     assert_eq!(text.len(), TokenText::CHARS);
     with_lease(&app).await;
-    app.accounts
-        .tokens
-        .revoke(None, created.record.id, Client::operator())
-        .await
-        .expect("a database");
+    app.accounts.tokens.revoke(None, created.record.id, Client::operator()).await.expect("a database");
     let before = asked(&app);
     for _ in 0..50 {
         assert!(!app.accepts(text).await);

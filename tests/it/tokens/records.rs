@@ -53,10 +53,16 @@ async fn the_owner_is_emailed_and_the_link_ends_the_session_and_every_token() {
     let older = app.token(&ada, &["me"]).await;
     let letter = app.letter(ada.email, subjects::TOKEN_CREATED).await;
     let letters = app.letters().await;
-    let with_link = letters.iter().find(|letter| letter.subject == subjects::TOKEN_CREATED && letter.text.contains("/not-me?"));
+    let with_link = letters
+        .iter()
+        .find(|letter| letter.subject == subjects::TOKEN_CREATED && letter.text.contains("/not-me?"));
     let with_link = with_link.expect("the letter about the thief's token");
     assert!(letters.iter().all(|letter| !letter.text.contains("evil")), "no text of the thief is mailed");
-    assert!(letter.text.contains("by the operator") && letter.text.contains("/account/tokens"), "{}", letter.text);
+    assert!(
+        letter.text.contains("by the operator") && letter.text.contains("/account/tokens"),
+        "{}",
+        letter.text
+    );
     let mut owner = app.browser();
     owner.get("/login").await.is(200);
     owner.open(&with_link.link()).await.is(200);
@@ -103,7 +109,10 @@ async fn a_deleted_account_leaves_no_token() {
     // A token of an older version's user, who is deleted later.
     app.db.execute("UPDATE users SET delete_after = NULL");
     let later = app.token(&ada, &["me"]).await;
-    app.db.execute(&format!("UPDATE users SET delete_after = now() - interval '1 second' WHERE id = '{}'", ada.id));
+    app.db.execute(&format!(
+        "UPDATE users SET delete_after = now() - interval '1 second' WHERE id = '{}'",
+        ada.id
+    ));
     app.accounts.maintenance.purge().await.expect("a database");
     assert!(!app.accepts(later.text.reveal()).await);
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM tokens"), 0);

@@ -54,7 +54,8 @@ async fn what_an_older_version_does_to_a_user_counts_for_the_tokens_too() {
     server.db.execute(&format!("DELETE FROM users WHERE id = '{}'", mary.id));
     server.db.execute(&format!("UPDATE users SET role = 'member' WHERE id = '{}'", grace.id));
     eventually("an end that arrives", async || {
-        let [of_disabled, of_deleted, of_demoted] = [&created[0], &created[1], &created[2]].map(|token| token.text.reveal());
+        let [of_disabled, of_deleted, of_demoted] =
+            [&created[0], &created[1], &created[2]].map(|token| token.text.reveal());
         let demoted = server.find_token(of_demoted).await.expect("a token");
         let is_over = !server.accepts(of_disabled).await && !server.accepts(of_deleted).await;
         (is_over && !demoted.allows(latchkey::tokens::ApiScope::UsersRead)).then_some(())

@@ -184,7 +184,10 @@ async fn without_a_lease_every_lookup_reads_the_database() {
         assert_eq!(gate.queries(), asked);
     }
     // No instance is told of this change.
-    db.execute(&format!("ALTER TABLE vouchers DISABLE TRIGGER ALL; DELETE FROM vouchers {}", where_hash(&key)));
+    db.execute(&format!(
+        "ALTER TABLE vouchers DISABLE TRIGGER ALL; DELETE FROM vouchers {}",
+        where_hash(&key)
+    ));
     assert!(!finds(&vouchers, key).await && !finds(&vouchers, unknown).await);
     assert_eq!(vouchers.counts().unknown.get(), 0, "an unknown key is looked up again, too");
 }
