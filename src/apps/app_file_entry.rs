@@ -1,8 +1,11 @@
 //! An app as it is written in a file. Events use the same format to record a change.
 
+use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -61,7 +64,7 @@ pub struct AppFileEntry {
     max_in_flight: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     close_code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "from_fields")]
     headers: Option<HeadersEntry>,
     /// If left out, the rules of a new app. An empty list lets no one in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,6 +83,29 @@ struct HeadersEntry {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<String>,
+}
+
+/// Reads a table or an object. serde would also take its values from an array, in their order.
+fn from_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeadersEntry>, D::Error> {
+    struct Fields;
+
+    impl<'de> Visitor<'de> for Fields {
+        type Value = Option<HeadersEntry>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("headers")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+            HeadersEntry::deserialize(MapAccessDeserializer::new(fields)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(Fields)
 }
 
 /// The choice that a text names; the default if there is no text.

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::operation::{DescribedArg, Operation};
 use crate::db::Fault;
-use crate::web::copy::api::{CONTROL_CHARACTER, NOT_JSON, unexpected_value};
+use crate::web::copy::api::{CONTROL_CHARACTER, NOT_JSON, NOT_OBJECT, unexpected_value};
 use crate::web::http::error::Error;
 use crate::web::http::problem::Problem;
 use crate::web::http::request_state::RequestState;
@@ -55,6 +55,10 @@ impl<T: ToSchema + 'static> DescribedArg for Input<T> {
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let whole: Value =
         serde_json::from_slice(body).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, NOT_JSON))?;
+    // serde would also take the fields of an object from an array, in their order.
+    if !whole.is_object() || has_array_in_array(&whole) {
+        return Err(Problem::invalid("", NOT_OBJECT));
+    }
     // As in forms, no text contains a control character. Postgres stores no NUL.
     if let Some(pointer) = control_character(&whole, String::new()) {
         return Err(Problem::invalid(pointer, CONTROL_CHARACTER));
@@ -67,6 +71,15 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         let why = why.split(" at line ").next().unwrap_or_default();
         Problem::invalid(pointer, unexpected_value(why))
     })
+}
+
+/// No documented body has one.
+fn has_array_in_array(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| item.is_array() || has_array_in_array(item)),
+        Value::Object(fields) => fields.values().any(has_array_in_array),
+        _ => false,
+    }
 }
 
 /// The pointer to the first text, or name of a field, with a control character.
@@ -137,6 +150,7 @@ mod tests {
         for (body, pointer) in [
             ("[]", ""),
             ("null", ""),
+            ("{\"rules\":[[\"a\"]]}", ""),
             ("{\"other\":1}", "/other"),
             ("{\"limit\":1,\"limit\":2}", "/limit"),
             ("{\"limit\":\"1\"}", "/limit"),

@@ -20,6 +20,9 @@ pub const BUSY: Phrase =
 
 pub const NOT_JSON: Phrase = Phrase::new("not-json", "The body is not JSON.");
 
+pub const NOT_OBJECT: Phrase =
+    Phrase::new("not-an-object", "The body is a JSON object, and lists in it contain objects or texts.");
+
 pub const CONTROL_CHARACTER: Phrase =
     Phrase::new("control-character", "This text contains a control character. Remove it.");
 

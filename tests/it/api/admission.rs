@@ -1,7 +1,7 @@
 //! Tests who gets in: every row with tokens of every scope, without a token, and with cookies.
 
 use latchkey::tokens::{ApiScope, RequestedScopes, TokenText};
-use latchkey::web::routes::{self, Method, Route};
+use latchkey::web::routes::{self, Route};
 use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use uuid::Uuid;
 
@@ -25,15 +25,10 @@ fn filled(path: &str) -> String {
     path.split('/').map(|part| if part.starts_with('{') { &id } else { part }).collect::<Vec<_>>().join("/")
 }
 
-/// Sends a request that changes nothing: without a body, for ids that do not exist.
+/// Sends a request that changes nothing: without a body and a query, for ids that do not exist.
 async fn ask(program: &mut Program, row: &Route) -> Answer {
-    let mut path = filled(row.path);
-    // Without its query, this row changes nothing.
-    if row.method == Method::Put && row.path.ends_with("/{name}") {
-        path += "-%20";
-    }
     let method = row.method.as_str().parse().expect("a method");
-    program.send(program.request(method, &path)).await
+    program.send(program.request(method, &filled(row.path))).await
 }
 
 #[actix_web::test]
@@ -67,7 +62,8 @@ async fn without_a_token_every_row_is_401_and_a_session_changes_nothing() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut stranger = Program::stranger(&app);
-    let mut with_cookie = Program { browser: app.logged_in(&grace).await, ..Program::stranger(&app) };
+    let mut with_cookie = Program::stranger(&app);
+    with_cookie.browser = app.logged_in(&grace).await;
     for (row, _) in rows() {
         for program in [&mut stranger, &mut with_cookie] {
             let answer = ask(program, &row).await;

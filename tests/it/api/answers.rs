@@ -61,7 +61,7 @@ async fn every_answer_is_kept_by_no_cache_and_sets_no_cookie() {
 }
 
 #[actix_web::test]
-async fn without_a_database_the_answer_is_503_and_says_when_to_come_back() {
+async fn a_fault_is_a_problem_that_reveals_nothing() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut program = Program::with_all(&app, &grace).await;

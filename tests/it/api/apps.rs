@@ -152,7 +152,7 @@ async fn a_decision_is_explained_as_the_proxy_makes_it() {
         (json!({ "path": "/", "from": "here" }), "/from"),
     ] {
         let answer = program.post(path, &asked).await;
-        assert_eq!((answer.is(422).error().0.as_str()), pointer, "{asked}");
+        assert_eq!(answer.is(422).error().0, pointer, "{asked}");
     }
     program.post(path, &json!({})).await.is(422);
     program.post("/api/v1/apps/none/explain", &json!({ "path": "/" })).await.is_problem(404, "not-found");
