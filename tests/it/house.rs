@@ -340,7 +340,7 @@ fn no_unfinished_or_panicking_code_is_left() {
 #[test]
 fn no_result_is_nested_in_another() {
     // Code that waits gets a result inside the result of the time limit or the channel.
-    let waiting = ["crates/sessions/load.rs", "crates/sessions/session_tx.rs"];
+    let waiting = ["crates/sessions/batch_loader.rs", "crates/sessions/session_tx.rs"];
     for source in sources() {
         // Splits a `Failed<R>` for callers that show the refusal.
         if source.path == "crates/db/failed.rs" {

@@ -24,7 +24,8 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
 ];
 
 /// Templates of pages that are served at several paths, or at any path.
-const WITHOUT_ROUTE: [&str; 3] = ["error.html", "go_refused.html", "mailed_link.html"];
+const WITHOUT_ROUTE: [&str; 4] =
+    ["error.html", "go_refused.html", "mailed_link.html", "account/tokens/created.html"];
 
 /// The modules of `src/web` by their paths below it, such as `http::form`, and the modules whose items each one uses.
 fn imports() -> FileGraph {

@@ -29,7 +29,7 @@ fn typed(name: &str) -> &'static str {
         "opens" => "wiki",
         "expires" => "7d",
         scope if ApiScope::ALL.iter().any(|known| known.as_str().replace(':', "_") == scope) => "1",
-        "place" | "admins" | "ignore_case" => "1",
+        "place" | "admins" | "tokens" | "ignore_case" => "1",
         _ => "Eve's own",
     }
 }

@@ -56,7 +56,7 @@ async fn the_export_has_everything_about_the_person_and_nothing_that_opens_anyth
     for hidden in
         ["hash", "sealed", "token", "$argon2", grace.email, &grace.id.to_string(), ada.password, &app_key]
     {
-        let found = answer.body.replace("has_password", "").contains(hidden);
+        let found = answer.body.replace("has_password", "").replace("\"tokens\"", "").contains(hidden);
         assert!(!found, "{hidden} in {}", answer.body);
     }
     app.age_confirmations();

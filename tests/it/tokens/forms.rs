@@ -92,7 +92,7 @@ async fn an_old_confirmation_is_renewed_first_and_what_was_typed_stays() {
     let mut browser = app.logged_in(&ada).await;
     browser.get(PAGE).await.is(200);
     app.age_confirmations();
-    browser.post(PAGE, &[("name", "Backup"), ("expires", "7d"), ("me", "1")]).await.is(303);
+    browser.post(PAGE, &[("name", "Backup"), ("expires", "7d"), ("me", "1")]).await.is(403).is_page("confirm");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM tokens"), 0);
     browser.get(PAGE).await.redirects_to(&format!("/confirm?next={PAGE}"));
     app.browser().get(PAGE).await.redirects_to(&format!("/login?next={PAGE}"));
@@ -122,7 +122,7 @@ async fn an_administrator_sees_the_tokens_of_a_user_and_revokes_one() {
     admin.get(&page).await.says(&created.record.name).has_notice("by-operator");
     let path = format!("/admin/tokens/{}/revoke", created.record.id);
     admin.post(&path, &[]).await.redirects_to(&page);
-    admin.get(&page).await.has_flash("token-revoked").does_not_say(&created.record.name);
+    assert_eq!(admin.get(&page).await.has_flash("token-revoked").count("li[data-token]"), 0);
     assert!(!app.accepts(created.text.reveal()).await);
     admin.post(&path, &[]).await.is(404);
 }

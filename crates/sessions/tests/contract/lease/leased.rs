@@ -114,7 +114,7 @@ async fn finds(cache: &Vouchers, key: KeyHash) -> bool {
 #[actix_web::test]
 async fn an_entry_in_memory_is_found_without_a_query_and_with_the_databases_time() {
     let db = TestDb::new();
-    let ([a, _], [vouchers, _]) = two(&db, Policy::default()).await;
+    let ([a, _b], [vouchers, _]) = two(&db, Policy::default()).await;
     let (ada, gate) = principal_and_gate();
     let key = issue(&db, ada, "1 hour");
     let before: OffsetDateTime = db.scalar("SELECT now()");
@@ -132,7 +132,7 @@ async fn an_entry_in_memory_is_found_without_a_query_and_with_the_databases_time
 #[actix_web::test]
 async fn what_is_revoked_is_found_on_no_instance_when_the_revocation_returns() {
     let db = TestDb::new();
-    let ([a, _], [here, there]) = two(&db, Policy::default()).await;
+    let ([a, _b], [here, there]) = two(&db, Policy::default()).await;
     let (ada, _) = principal_and_gate();
     for _ in 0..20 {
         let (revoked, kept) = (issue(&db, ada, "1 hour"), issue(&db, ada, "1 hour"));
@@ -150,7 +150,7 @@ async fn what_is_revoked_is_found_on_no_instance_when_the_revocation_returns() {
 #[actix_web::test]
 async fn a_row_read_before_its_revocation_is_not_cached_after_it() {
     let db = TestDb::new();
-    let ([a, _], [_, there]) = two(&db, Policy::default()).await;
+    let ([a, _b], [_, there]) = two(&db, Policy::default()).await;
     for _ in 0..5 {
         let (ada, gate) = principal_and_gate();
         let key = issue(&db, ada, "1 hour");
@@ -173,7 +173,7 @@ async fn a_row_read_before_its_revocation_is_not_cached_after_it() {
 #[actix_web::test]
 async fn without_a_lease_every_lookup_reads_the_database() {
     let db = TestDb::new();
-    let ([mut a, _], [vouchers, _]) = two(&db, Policy::default()).await;
+    let ([mut a, _b], [vouchers, _]) = two(&db, Policy::default()).await;
     let (ada, gate) = principal_and_gate();
     let (key, unknown) = (issue(&db, ada, "1 hour"), Key::generate().unwrap().hash());
     assert!(finds(&vouchers, key).await && !finds(&vouchers, unknown).await);
@@ -195,7 +195,7 @@ async fn without_a_lease_every_lookup_reads_the_database() {
 #[actix_web::test]
 async fn an_unknown_key_is_looked_up_once() {
     let db = TestDb::new();
-    let ([a, _], [vouchers, _]) = two(&db, Policy::default()).await;
+    let ([a, _b], [vouchers, _]) = two(&db, Policy::default()).await;
     let unknown = Key::generate().unwrap().hash();
     assert!(!finds(&vouchers, unknown).await);
     // Revocations of others change nothing about it.
@@ -209,7 +209,7 @@ async fn an_unknown_key_is_looked_up_once() {
 #[actix_web::test]
 async fn after_everything_may_have_changed_an_unknown_key_is_looked_up_again() {
     let db = TestDb::new();
-    let ([a, _], [vouchers, _]) = two(&db, Policy::default()).await;
+    let ([a, _b], [vouchers, _]) = two(&db, Policy::default()).await;
     let (ada, _) = principal_and_gate();
     let key = issue(&db, ada, "1 hour");
     a.change("CREATE TABLE backup AS TABLE vouchers; TRUNCATE vouchers").await;
@@ -221,7 +221,7 @@ async fn after_everything_may_have_changed_an_unknown_key_is_looked_up_again() {
 #[actix_web::test]
 async fn a_suspended_entry_is_not_found_and_works_again_later() {
     let db = TestDb::new();
-    let ([a, _], caches) = two(&db, Policy::default()).await;
+    let ([a, _b], caches) = two(&db, Policy::default()).await;
     let (ada, gate) = principal_and_gate();
     let key = issue(&db, ada, "1 hour");
     for (suspended, found) in [("true", false), ("false", true), ("true", false)] {
@@ -238,7 +238,7 @@ async fn a_suspended_entry_is_not_found_and_works_again_later() {
 #[actix_web::test]
 async fn an_expired_entry_is_not_found() {
     let db = TestDb::new();
-    let ([a, _], [vouchers, _]) = two(&db, Policy::default()).await;
+    let ([a, _b], [vouchers, _]) = two(&db, Policy::default()).await;
     let (ada, gate) = principal_and_gate();
     let (expired, expires) = (issue(&db, ada, "-1 second"), issue(&db, ada, "1 second"));
     for _ in 0..3 {
@@ -254,7 +254,7 @@ async fn an_expired_entry_is_not_found() {
 async fn a_use_is_written_with_the_stores_touches_once_per_interval_and_never_in_a_request() {
     let db = TestDb::new();
     let hourly = Policy { touch_every: Duration::from_secs(3600), ..Policy::default() };
-    let ([a, _], [vouchers, _]) = two(&db, hourly).await;
+    let ([a, _b], [vouchers, _]) = two(&db, hourly).await;
     let (ada, _) = principal_and_gate();
     let key = issue(&db, ada, "3 hours");
     let is_used = || db.scalar::<bool>("SELECT bool_or(used_at IS NOT NULL) FROM vouchers");
@@ -278,7 +278,7 @@ async fn a_use_is_written_with_the_stores_touches_once_per_interval_and_never_in
 #[actix_web::test]
 async fn uses_that_could_not_be_written_are_written_later() {
     let db = TestDb::new();
-    let ([a, _], [vouchers, _]) = two(&db, Policy::default()).await;
+    let ([a, _b], [vouchers, _]) = two(&db, Policy::default()).await;
     let key = issue(&db, principal_and_gate().0, "1 hour");
     assert!(vouchers.find(key, Use::Counts).await.unwrap().is_some());
     db.execute("ALTER TABLE vouchers RENAME TO moved");
@@ -290,7 +290,7 @@ async fn uses_that_could_not_be_written_are_written_later() {
 #[actix_web::test]
 async fn a_store_that_caches_nothing_caches_no_entries() {
     let db = TestDb::new();
-    let ([_, _], [vouchers, _]) = two(&db, Policy { cached: 0, ..Policy::default() }).await;
+    let (_instances, [vouchers, _]) = two(&db, Policy { cached: 0, ..Policy::default() }).await;
     let (ada, gate) = principal_and_gate();
     let (key, unknown) = (issue(&db, ada, "1 hour"), Key::generate().unwrap().hash());
     for asked in 1..4 {
@@ -303,7 +303,7 @@ async fn a_store_that_caches_nothing_caches_no_entries() {
 #[actix_web::test]
 async fn a_fault_is_not_an_answer() {
     let db = TestDb::new();
-    let (_, [vouchers, _]) = two(&db, Policy::default()).await;
+    let (_instances, [vouchers, _]) = two(&db, Policy::default()).await;
     let key = issue(&db, principal_and_gate().0, "1 hour");
     db.execute("ALTER TABLE vouchers RENAME TO moved");
     assert!(vouchers.find(key, Use::Counts).await.is_err());
