@@ -189,7 +189,7 @@ async fn errands_fail() -> (Heard, String) {
 async fn a_program_opens_an_app() -> (Heard, String) {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    let mut running = Latchkey::on(&app.db.url()).serve_ready().await;
+    let mut running = Latchkey::on(&app.db.url()).with("LATCHKEY__REGISTRATION", "invite").serve_ready().await;
     let lasting = LastingApp::register(&app, |wiki| {
         let port = running.origin.rsplit(':').next().expect("a port");
         wiki.origins = vec![AppOrigin::parse(&format!("http://wiki.localhost:{port}")).expect("an origin")];
