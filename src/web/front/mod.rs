@@ -15,7 +15,7 @@ mod host;
 mod leave;
 mod page;
 
-pub use access::header_text;
+pub use access::header_texts;
 pub use answers::{can_set_up, code_of};
 pub use app_key::AppCookieNames;
 pub use app_key::signed_code;
