@@ -51,22 +51,37 @@ pub struct RequestHeaders<'a> {
     pub forwarded_for: bool,
 }
 
+fn only<'a>(known: &mut Option<&'a str>, value: &'a str) {
+    *known = Some(if known.is_some() { "" } else { value });
+}
+
+fn first<'a>(known: &mut Option<&'a str>, value: &'a str) {
+    known.get_or_insert(value);
+}
+
 impl<'a> RequestHeaders<'a> {
-    /// * `header`: returns the value of the header with this name in lower case. A value that is not text must be
-    ///   returned as an empty text, not as a missing header.
-    pub fn read(header: impl Fn(&str) -> Option<&'a str>) -> Self {
-        Self {
-            origin: header("origin"),
-            fetch_site: header("sec-fetch-site"),
-            fetch_mode: header("sec-fetch-mode"),
-            fetch_dest: header("sec-fetch-dest"),
-            accept: header("accept"),
-            content_type: header("content-type"),
-            upgrade: header("upgrade"),
-            requested_with: header("x-requested-with").is_some(),
-            requested_method: header("access-control-request-method").is_some(),
-            forwarded_for: header("x-forwarded-for").is_some(),
+    /// * `headers`: names in lower case, and values. A value that is not text must be given as an empty text.
+    ///
+    /// Browsers send `Origin` and `Sec-Fetch-…` once. If one of them occurs twice, the app might read the other value, so
+    /// it counts as empty. Of the others, the first counts.
+    pub fn read(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut read = Self::default();
+        for (name, value) in headers {
+            match name {
+                "origin" => only(&mut read.origin, value),
+                "sec-fetch-site" => only(&mut read.fetch_site, value),
+                "sec-fetch-mode" => only(&mut read.fetch_mode, value),
+                "sec-fetch-dest" => only(&mut read.fetch_dest, value),
+                "accept" => first(&mut read.accept, value),
+                "content-type" => first(&mut read.content_type, value),
+                "upgrade" => first(&mut read.upgrade, value),
+                "x-requested-with" => read.requested_with = true,
+                "access-control-request-method" => read.requested_method = true,
+                "x-forwarded-for" => read.forwarded_for = true,
+                _ => {}
+            }
         }
+        read
     }
 
     fn has_fetch_metadata(&self) -> bool {

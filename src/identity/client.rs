@@ -18,6 +18,9 @@ pub struct Client {
 /// The user agent of events that the command line causes.
 const COMMAND_LINE: &str = "latchkey command line";
 
+/// Characters of a user agent.
+const USER_AGENT_MAX: usize = 400;
+
 /// The stored IP address of a request from an unknown peer. Never empty: an event without one is the operator's.
 const NO_ADDRESS: &str = "unknown";
 
@@ -42,12 +45,23 @@ impl Agent {
     }
 }
 
+/// The first characters of a user agent: as many as are stored.
+fn cut(user_agent: &str) -> &str {
+    // Most are shorter in bytes.
+    let end = if user_agent.len() <= USER_AGENT_MAX {
+        None
+    } else {
+        user_agent.char_indices().nth(USER_AGENT_MAX).map(|(end, _)| end)
+    };
+    end.map_or(user_agent, |end| &user_agent[..end])
+}
+
 impl Client {
     /// The client of a request.
     pub fn of_request(address: Option<IpAddr>, user_agent: &str, browser: Option<TokenHash>) -> Self {
         Self {
             address: address.map(|ip| ip.to_string()).unwrap_or_default(),
-            user_agent: user_agent.chars().take(400).collect(),
+            user_agent: cut(user_agent).to_owned(),
             browser,
             is_operator: false,
         }

@@ -173,7 +173,8 @@ async fn the_commands_for_programs_with_an_access_token_do_what_the_guide_says()
     let ada: String = db.scalar("SELECT id::text FROM users");
     let upstream = Upstream::answering(OK);
     let origin = format!("http://wiki.localhost:{}", latchkey.port);
-    latchkey.run(&["app", "add", "wiki", "--upstream", &upstream.url(), "--origin", &origin]).well();
+    let add = format!("latchkey app add wiki --upstream {} --origin {origin}", upstream.url());
+    run(&latchkey, &words(&add));
 
     let (ours, with_curl): (Vec<String>, Vec<String>) =
         lines("Programs: access tokens").into_iter().partition(|line| line.starts_with("latchkey "));

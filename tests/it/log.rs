@@ -11,7 +11,6 @@ use nix::sys::signal::{Signal, kill};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::front::tokens::token_of;
 use crate::passkeys::{add, prove};
 use crate::serve::{PASSWORD, set_up, setup_path, token};
 use crate::streams::client::RawClient;
@@ -189,14 +188,15 @@ async fn errands_fail() -> (Heard, String) {
 async fn a_program_opens_an_app() -> (Heard, String) {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    let mut running = Latchkey::on(&app.db.url()).serve_ready().await;
+    let mut running =
+        Latchkey::on(&app.db.url()).with("LATCHKEY__REGISTRATION", "invite").serve_ready().await;
     let lasting = LastingApp::register(&app, |wiki| {
         let port = running.origin.rsplit(':').next().expect("a port");
         wiki.origins = vec![AppOrigin::parse(&format!("http://wiki.localhost:{port}")).expect("an origin")];
         wiki.rules = vec![Rule { tokens: true, ..Rule::everywhere(Access::SignedIn) }];
     })
     .await;
-    let token = token_of(&app, &ada, "app:wiki").await;
+    let token = app.token(&ada, &["app:wiki"]).await;
     let (text, id) = (token.text.reveal(), token.record.id);
     let basic = BASE64.encode(format!("{}:{text}", ada.email).as_bytes());
     let origin = running.origin.replace("//localhost", "//wiki.localhost");

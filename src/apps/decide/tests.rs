@@ -289,8 +289,7 @@ fn a_preflight_passes_for_other_sites_of_the_app_alone_and_never_carries_an_iden
 #[test]
 fn the_kind_of_a_request_is_read_from_what_browsers_send() {
     let kind = |method: &str, pairs: &[(&str, &'static str)], has_body| {
-        let find = |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        RequestKind::of(method, &RequestHeaders::read(find), has_body)
+        RequestKind::of(method, &RequestHeaders::read(pairs.iter().copied()), has_body)
     };
     let navigate = ("sec-fetch-mode", "navigate");
     let document = ("sec-fetch-dest", "document");
@@ -320,6 +319,17 @@ fn the_kind_of_a_request_is_read_from_what_browsers_send() {
     ] {
         assert_eq!(kind(method, &pairs, has_body), expected, "{method} {pairs:?}");
     }
+}
+
+#[test]
+fn of_headers_that_browsers_send_once_two_count_as_an_empty_one() {
+    for name in ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"] {
+        let twice = RequestHeaders::read([(name, "a"), (name, "b")].into_iter());
+        let values = [twice.origin, twice.fetch_site, twice.fetch_mode, twice.fetch_dest];
+        assert_eq!(values.into_iter().flatten().collect::<Vec<_>>(), [""], "{name}");
+    }
+    let twice = RequestHeaders::read([("accept", "text/html"), ("accept", "*/*")].into_iter());
+    assert_eq!(twice.accept, Some("text/html"));
 }
 
 #[test]

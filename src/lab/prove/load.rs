@@ -59,6 +59,12 @@ struct Answers {
     refused_after: Cell<usize>,
 }
 
+impl Answers {
+    fn note_refusal(&self) {
+        self.first_refused.set(self.first_refused.get().or_else(|| Some(Instant::now())));
+    }
+}
+
 fn increment(cell: &Cell<u64>) {
     cell.set(cell.get() + 1);
 }
@@ -208,8 +214,12 @@ impl Load {
                 if probed.revocation().sent.get().is_none() {
                     increment(&self.counts.refused_while_live);
                 }
-                answers.first_refused.set(answers.first_refused.get().or_else(|| Some(Instant::now())));
+                answers.note_refusal();
                 answers.refused_after.set(answers.refused_after.get() + usize::from(revoked));
+            }
+            // The connection was reset: the request was let in before the revocation.
+            Err(_) if probed.ends_responses() && !revoked && probed.revocation().sent.get().is_some() => {
+                answers.note_refusal();
             }
             _ => increment(&self.counts.failed),
         }

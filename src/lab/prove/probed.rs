@@ -7,6 +7,7 @@ use secrecy::ExposeSecret as _;
 
 use super::ProveError;
 use super::http::{HttpConnection, ProbeAnswer};
+use super::token_target::TokenTarget;
 use super::users::{ProbeToken, ProbeUser, ProbeUsers, Revocation, Session};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +64,11 @@ impl Probed {
             Self::Session(session) => http.get("/home", &session.cookie).await,
             Self::Token(token) => token.target.request(http, token.text.expose_secret()).await,
         }
+    }
+
+    /// Whether a revocation also ends the responses that have begun, as at the hosts of apps.
+    pub fn ends_responses(&self) -> bool {
+        matches!(self, Self::Token(token) if token.target == TokenTarget::App)
     }
 
     pub fn is_refused(&self, answer: &ProbeAnswer) -> bool {

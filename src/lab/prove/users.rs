@@ -79,7 +79,8 @@ impl ProbeUsers {
         settings.secret = Secret::parse(secret.expose_secret())
             .map_err(|_| Misconfigured::new("the generated secret is too weak"))?;
         settings.server.public = Origin::parse(PUBLIC_URL).map_err(Misconfigured::new)?;
-        settings.mail.transport = Transport::None;
+        // The notices about new tokens stay in the database of the test.
+        settings.mail.transport = Transport::Mailbox;
         settings.mail.smtp_url = None;
         let signer = CookieSigner::new(&settings.secret);
         let mailer = Mailer::new(&settings.mail, settings.server.public.clone(), settings.secret.clone())?;

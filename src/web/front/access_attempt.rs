@@ -16,7 +16,7 @@ pub struct AccessAttempt<'r> {
 
 impl<'r> AccessAttempt<'r> {
     pub fn of(app_request: &AppRequest<'r>) -> Self {
-        let headers = RequestHeaders::read(|name| header_text(app_request.headers, name));
+        let headers = RequestHeaders::read(header_texts(app_request.headers));
         let mut request = AccessRequest::new(
             app_request.method.as_str(),
             app_request.uri.path(),
@@ -56,14 +56,7 @@ impl<'r> AccessAttempt<'r> {
     }
 }
 
-/// The value of a header; empty if it is not text, or if a header that decides occurs twice: the app might read the
-/// other value.
-pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let mut values = headers.get_all(name);
-    let value = values.next()?;
-    let is_ambiguous = values.next().is_some() && SINGLE.contains(&name);
-    Some(if is_ambiguous { "" } else { value.to_str().unwrap_or_default() })
+/// Names and values. A value that is not text counts as an empty one.
+pub fn header_texts(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()))
 }
-
-/// Browsers send these once.
-const SINGLE: [&str; 4] = ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"];

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::access::{Admission, Granted, LogFields, admit};
-use super::access_attempt::{AccessAttempt, header_text};
+use super::access_attempt::{AccessAttempt, header_texts};
 use super::answers;
 use super::app_request::{AppRequest, RESERVED};
 use super::{echo, handoff, host, leave, page};
@@ -173,8 +173,8 @@ impl FrontDoor {
         let is_ours = asked.is_some() || request.path().starts_with(RESERVED);
         let body = is_ours.then(|| request.take_payload());
         let head = request.head();
-        let client =
-            Client::of_request(address, header_text(&head.headers, "user-agent").unwrap_or_default(), None);
+        let user_agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let client = Client::of_request(address, user_agent.unwrap_or_default(), None);
         let (method, uri, headers) = (&head.method, &head.uri, &head.headers);
         let app_request = AppRequest {
             shared: &self.shared,
@@ -295,7 +295,7 @@ async fn reserved_path(
 }
 
 fn kind_of(head: &RequestHead) -> RequestKind {
-    let headers = RequestHeaders::read(|name| header_text(&head.headers, name));
+    let headers = RequestHeaders::read(header_texts(&head.headers));
     RequestKind::of(head.method.as_str(), &headers, BodyLength::announced(&head.headers).has_body())
 }
 

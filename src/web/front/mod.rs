@@ -16,7 +16,7 @@ mod host;
 mod leave;
 mod page;
 
-pub use access_attempt::header_text;
+pub use access_attempt::header_texts;
 pub use answers::{can_set_up, code_of};
 pub use app_key::AppCookieNames;
 pub use app_key::signed_code;

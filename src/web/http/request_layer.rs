@@ -1,6 +1,7 @@
 //! The outermost layer: gives each request an id and its [`RequestState`], writes one log line about it, and completes
 //! the response with an error page or problem document, cookies and headers.
 
+use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -119,9 +120,27 @@ fn warn_about_proxy(arrived: &ServiceRequest, shared: &Shared) {
     );
 }
 
+const ID_BYTES: usize = 9;
+
+const IDS_AT_ONCE: usize = 28;
+
 /// Identifies a request in the log and on error pages.
 pub fn new_request_id() -> String {
-    secret::random::<9>().map(|bytes| secret::encode(&bytes)).unwrap_or_else(|_| "unknown".into())
+    thread_local! {
+        /// Random bytes, and how many ids they are still enough for: one call of the system serves many requests.
+        static RANDOM: RefCell<([u8; ID_BYTES * IDS_AT_ONCE], usize)> =
+            const { RefCell::new(([0; ID_BYTES * IDS_AT_ONCE], 0)) };
+    }
+    RANDOM.with_borrow_mut(|(bytes, left)| {
+        if *left == 0 {
+            match secret::random() {
+                Ok(fresh) => (*bytes, *left) = (fresh, IDS_AT_ONCE),
+                Err(_) => return "unknown".into(),
+            }
+        }
+        *left -= 1;
+        secret::encode(&bytes[ID_BYTES * *left..][..ID_BYTES])
+    })
 }
 
 /// Logs a fault of a request. The layer that answers the request calls this, and no other code.

@@ -100,7 +100,7 @@ fn refusal(
 ) -> Result<Option<HttpResponse>, Error> {
     let path = to.split(['?', '#']).next().unwrap_or(to);
     let hops = ctx.shared.trusted_hops;
-    let headers = RequestHeaders::read(|name| front::header_text(ctx.request.headers(), name));
+    let headers = RequestHeaders::read(front::header_texts(ctx.request.headers()));
     let asked = AccessRequest {
         kind: RequestKind::Navigation,
         origin: None,

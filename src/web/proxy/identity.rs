@@ -38,7 +38,14 @@ impl Identity<'_> {
 
 /// The name was checked when it was stored, and the value is ASCII without control characters.
 fn put(headers: &mut HeaderMap, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+    let name = match name {
+        "Remote-User" => Ok(const { HeaderName::from_static("remote-user") }),
+        "Remote-Email" => Ok(const { HeaderName::from_static("remote-email") }),
+        "Remote-Name" => Ok(const { HeaderName::from_static("remote-name") }),
+        "Remote-Groups" => Ok(const { HeaderName::from_static("remote-groups") }),
+        other => HeaderName::from_bytes(other.as_bytes()),
+    };
+    if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
         headers.insert(name, value);
     }
 }
@@ -52,6 +59,9 @@ pub fn encoded(text: &str) -> String {
 }
 
 fn encode(text: &str, into: &mut String) {
+    if text.bytes().all(|byte| matches!(byte, 0x21..=0x7E) && !matches!(byte, b'%' | b',')) {
+        return into.push_str(text);
+    }
     let last = text.len().saturating_sub(1);
     for (at, byte) in text.bytes().enumerate() {
         let is_kept = match byte {

@@ -62,12 +62,12 @@ pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::Hea
     let connection = sent.get_all(header::CONNECTION).map(|value| value.as_bytes());
     let named = NamedByConnection::new(connection, PROTECTED);
     let own = facts.app.header_names.all();
-    let families: Vec<String> = own.iter().filter_map(|name| family(name.as_str())).collect();
+    let families = own.map(|name| family(name.as_str()));
     for (name, value) in sent {
         let name = name.as_str();
         let is_own = || {
             own.iter().any(|own| own.as_str().eq_ignore_ascii_case(name))
-                || families.iter().any(|family| name.starts_with(family.as_str()))
+                || families.iter().flatten().any(|family| starts_with(name, family))
         };
         if is_set_elsewhere(name)
             || is_hop_by_hop(name)
@@ -83,19 +83,22 @@ pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::Hea
     }
     if let Some(cookies) = our_cookies::without_ours(sent.get_all(header::COOKIE).map(|line| line.as_bytes()))
     {
-        append(&mut out, "cookie", &cookies)?;
+        append_known(&mut out, upstream_header::COOKIE, &cookies)?;
     }
     // The host as it was registered: the client may name any port.
     let host = facts.origin.authority();
     let host = host.as_bytes();
     match facts.app.upstream_host {
-        UpstreamHost::Kept => append(&mut out, "host", host)?,
-        UpstreamHost::Upstream => append(&mut out, "host", facts.upstream.authority().as_bytes())?,
+        UpstreamHost::Kept => append_known(&mut out, upstream_header::HOST, host)?,
+        UpstreamHost::Upstream => {
+            append_known(&mut out, upstream_header::HOST, facts.upstream.authority().as_bytes())?;
+        }
     }
-    append(&mut out, "x-forwarded-host", host)?;
-    append(&mut out, "x-forwarded-proto", if facts.origin.is_https() { b"https" } else { b"http" })?;
+    append_known(&mut out, FORWARDED_HOST, host)?;
+    let scheme = HeaderValue::from_static(if facts.origin.is_https() { "https" } else { "http" });
+    out.append(FORWARDED_PROTO, scheme);
     if let Some(client) = facts.client {
-        append(&mut out, "x-forwarded-for", client.to_string().as_bytes())?;
+        append_known(&mut out, FORWARDED_FOR, client.to_string().as_bytes())?;
     }
     if let Some(identity) = facts.identity {
         identity.write_to(&mut out, &facts.app.header_names, facts.app.remote_user);
@@ -115,14 +118,20 @@ pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::Hea
     Ok(out)
 }
 
+const INVALID: ProxyError = ProxyError::BadRequest("a header is invalid");
+
 fn append(out: &mut hyper::HeaderMap, name: &str, value: &[u8]) -> Result<(), ProxyError> {
-    let name = HeaderName::from_bytes(name.as_bytes());
-    let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) else {
-        return Err(ProxyError::BadRequest("a header is invalid"));
-    };
-    out.append(name, value);
+    append_known(out, HeaderName::from_bytes(name.as_bytes()).map_err(|_| INVALID)?, value)
+}
+
+fn append_known(out: &mut hyper::HeaderMap, name: HeaderName, value: &[u8]) -> Result<(), ProxyError> {
+    out.append(name, HeaderValue::from_bytes(value).map_err(|_| INVALID)?);
     Ok(())
 }
+
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// These headers are written once, after the loop.
 fn is_set_elsewhere(name: &str) -> bool {
@@ -131,11 +140,16 @@ fn is_set_elsewhere(name: &str) -> bool {
 
 /// The family of a renamed identity header, such as `x-webauth-` of `X-WebAuth-User`: an app that believes one of them
 /// may believe the others. A family that is not for identities has no such beginning.
-fn family(own: &str) -> Option<String> {
-    let own = own.to_ascii_lowercase();
-    let (family, _) = own.rsplit_once('-')?;
-    (family.starts_with("x-") && !matches!(family, "x-requested" | "x-csrf" | "x-request"))
-        .then(|| format!("{family}-"))
+fn family(own: &str) -> Option<&str> {
+    let family = &own[..=own.rfind('-')?];
+    let is_other =
+        ["x-requested-", "x-csrf-", "x-request-"].iter().any(|other| family.eq_ignore_ascii_case(other));
+    (starts_with(family, "x-") && !is_other).then_some(family)
+}
+
+/// Ignores the case.
+fn starts_with(name: &str, beginning: &str) -> bool {
+    name.get(..beginning.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(beginning))
 }
 
 /// The usual names of identity headers, Latchkey's and those of other proxies, because an app may have an integration

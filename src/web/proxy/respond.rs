@@ -49,9 +49,8 @@ pub fn to_client(
         app_origin: context.app_origin,
         upstream: context.upstream,
     };
-    let headers = response_headers::returned(&parts.headers, &facts)?;
     let mut out = Response::new(status);
-    *out.headers_mut() = headers;
+    response_headers::write(&parts.headers, &facts, out.headers_mut())?;
     if context.head.method == Method::HEAD {
         context.source.complete();
         out.head_mut().no_chunking(true);

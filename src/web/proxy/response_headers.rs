@@ -19,10 +19,13 @@ pub struct ResponseFacts<'a> {
     pub upstream: &'a Upstream,
 }
 
-/// The upstream's headers, without those that are for Latchkey or that affect more than the app, with the length of the
-/// body.
-pub fn returned(sent: &hyper::HeaderMap, facts: &ResponseFacts<'_>) -> Result<HeaderMap, ProxyError> {
-    let mut out = HeaderMap::with_capacity(sent.len() + 2);
+/// Writes the upstream's headers to `out`, without those that are for Latchkey or that affect more than the app, with the
+/// length of the body.
+pub fn write(
+    sent: &hyper::HeaderMap,
+    facts: &ResponseFacts<'_>,
+    out: &mut HeaderMap,
+) -> Result<(), ProxyError> {
     let connection = sent.get_all(hyper::header::CONNECTION).iter().map(|value| value.as_bytes());
     let named = NamedByConnection::new(connection, PROTECTED);
     for (name, value) in sent {
@@ -47,10 +50,10 @@ pub fn returned(sent: &hyper::HeaderMap, facts: &ResponseFacts<'_>) -> Result<He
         }
     }
     if facts.is_private {
-        keep_private(&mut out);
+        keep_private(out);
     }
     out.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    Ok(out)
+    Ok(())
 }
 
 /// Instructions to a proxy in front of Latchkey, and headers that affect more than the app.

@@ -6,27 +6,14 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use latchkey::apps::{Access, AccessList, App, Explain, PathMatch, RequiredFactor, Rule, RulePath};
 use latchkey::config::Origin;
 use latchkey::identity::{Client, GroupName, UserId};
-use latchkey::tokens::{CreatedToken, NewToken, RequestedScopes, TokenText};
+use latchkey::tokens::{CreatedToken, TokenText};
 use reqwest::Method;
-use uuid::Uuid;
 
 use crate::front::support::{User, Wiki, navigation, register, script};
-use crate::support::app::{Person, TestApp};
+use crate::support::app::TestApp;
 use crate::support::browser::{Answer, Browser};
 use crate::support::process::eventually;
 use crate::support::upstream::{OK, Upstream};
-
-/// A token of `person` for a day. The operator has made it.
-pub async fn token_of(app: &TestApp, person: &Person, scope: &str) -> CreatedToken {
-    let token = NewToken {
-        user: UserId(person.id),
-        name: format!("phone {}", Uuid::new_v4()),
-        scopes: RequestedScopes::parse([scope]).expect("a scope"),
-        lifetime: Duration::from_secs(86_400),
-        made_by: None,
-    };
-    app.accounts.tokens.create(token, Client::operator()).await.expect("a token")
-}
 
 pub fn bearer(token: &CreatedToken) -> String {
     format!("Bearer {}", token.text.reveal())
@@ -83,7 +70,7 @@ async fn a_token_opens_its_app_as_bearer_or_as_a_password_and_the_app_does_not_s
     let app = TestApp::spawn();
     let wiki = dav(&app).await;
     let ada = app.ada().await;
-    let token = token_of(&app, &ada, "app:wiki").await;
+    let token = app.token(&ada, &["app:wiki"]).await;
     let text = token.text.reveal();
     let values = [
         bearer(&token),
@@ -107,11 +94,9 @@ async fn a_token_opens_its_app_as_bearer_or_as_a_password_and_the_app_does_not_s
     }
     // Nothing was opened at the portal.
     assert_eq!(app.live_sessions(&ada), 0);
-    let used = async || {
-        let tokens = app.accounts.tokens.of_user(UserId(ada.id)).await.expect("a database");
-        tokens[0].last_used_at
-    };
-    eventually("its use is noted", used).await;
+    app.accounts.sessions().flush_touches().await.expect("a database");
+    let tokens = app.accounts.tokens.of_user(UserId(ada.id)).await.expect("a database");
+    assert!(tokens[0].last_used_at.is_some(), "its use is noted");
 }
 
 #[actix_web::test]
@@ -119,7 +104,7 @@ async fn where_the_rule_does_not_say_tokens_a_token_is_worth_no_more_than_no_key
     let app = TestApp::spawn();
     let wiki = dav(&app).await;
     let ada = app.ada().await;
-    let token = token_of(&app, &ada, "app:wiki").await;
+    let token = app.token(&ada, &["app:wiki"]).await;
     let mut program = program(&wiki, &bearer(&token));
     let refused = program.get("/page").await;
     refused.is(401).is_error("log-in");
@@ -142,7 +127,7 @@ async fn where_the_rule_does_not_say_tokens_a_token_is_worth_no_more_than_no_key
             change(&mut app.rules[0]);
         })
         .await;
-        let token = token_of(&app, &ada, &format!("app:{slug}")).await;
+        let token = app.token(&ada, &[&format!("app:{slug}")]).await;
         let mut program = self::program(&strict, &bearer(&token));
         program.get("/dav/x").await.is(401).is_error("log-in");
         assert!(strict.upstream.received().is_empty(), "{slug}");
@@ -182,19 +167,19 @@ async fn a_token_that_is_not_alive_or_for_something_else_opens_nothing() {
     let wiki = dav(&app).await;
     register(&app, "shop", Upstream::answering(OK), with_dav).await;
     let ada = app.ada().await;
-    let grace = app.grace().await;
+    let mary = app.mary().await;
     let [revoked, expired, good] = [
-        token_of(&app, &ada, "app:wiki").await,
-        token_of(&app, &ada, "app:wiki").await,
-        token_of(&app, &ada, "app:wiki").await,
+        app.token(&ada, &["app:wiki"]).await,
+        app.token(&ada, &["app:wiki"]).await,
+        app.token(&ada, &["app:wiki"]).await,
     ];
-    let of_disabled = token_of(&app, &grace, "app:wiki").await;
+    let of_disabled = app.token(&mary, &["app:wiki"]).await;
     for token in [&revoked, &expired, &of_disabled] {
         program(&wiki, &bearer(token)).get("/dav").await.is(200);
     }
     let client = Client::operator;
     app.accounts.tokens.revoke_own(UserId(ada.id), revoked.record.id, client()).await.expect("a database");
-    app.accounts.admin.disable(None, UserId(grace.id), client()).await.expect("a database");
+    app.accounts.admin.disable(None, UserId(mary.id), client()).await.expect("a database");
     app.db.execute(&format!(
         "UPDATE tokens SET created_at = created_at - interval '2 days', expires_at = now() - interval '1 second' \
          WHERE id = '{}'",
@@ -215,8 +200,8 @@ async fn a_token_that_is_not_alive_or_for_something_else_opens_nothing() {
         ("revoked", bearer(&revoked)),
         ("expired", bearer(&expired)),
         ("of a disabled user", bearer(&of_disabled)),
-        ("for another app", bearer(&token_of(&app, &ada, "app:shop").await)),
-        ("for the API", bearer(&token_of(&app, &ada, "me").await)),
+        ("for another app", bearer(&app.token(&ada, &["app:shop"]).await)),
+        ("for the API", bearer(&app.token(&ada, &["me"]).await)),
         ("unknown", format!("Bearer {}", made_up_token(1))),
         ("mistyped", mistyped),
         ("cut", cut),
@@ -244,7 +229,7 @@ async fn a_token_opens_what_its_user_may_open_now() {
     })
     .await;
     let ada = app.ada().await;
-    let token = token_of(&app, &ada, "app:wiki").await;
+    let token = app.token(&ada, &["app:wiki"]).await;
     let mut program = program(&wiki, &bearer(&token));
     program.get("/").await.is(403).is_error("not-allowed");
     app.accounts.groups.join(None, &staff, UserId(ada.id), Client::operator()).await.expect("a member");
@@ -272,7 +257,7 @@ async fn a_revoked_token_is_refused_by_every_instance_before_the_answer() {
     let ada = app.ada().await;
     let port = second.origin.rsplit(':').next().expect("a port");
     for _ in 0..5 {
-        let token = token_of(&app, &ada, "app:wiki").await;
+        let token = app.token(&ada, &["app:wiki"]).await;
         let mut here = program(&wiki, &bearer(&token));
         let mut there = here.copy_at(&format!("http://wiki.localhost:{port}"));
         // The second request of each is served from memory.
@@ -293,7 +278,7 @@ async fn guesses_make_their_network_wait_and_no_live_token() {
     let app = TestApp::spawn_with(|settings| settings.throttle.address_free = 3);
     let wiki = dav(&app).await;
     let ada = app.ada().await;
-    let token = token_of(&app, &ada, "app:wiki").await;
+    let token = app.token(&ada, &["app:wiki"]).await;
     let guess = async |number| program(&wiki, &basic("ada", &made_up_token(number))).get("/dav").await;
     // A program that repeats a token which has ended counts once.
     for _ in 0..10 {

@@ -12,7 +12,7 @@ use tokio::sync::Barrier;
 
 use super::client::{End, RawClient, text};
 use super::support::{LARGE, LastingApp, members_below};
-use crate::front::tokens::{bearer, token_of};
+use crate::front::tokens::bearer;
 use crate::support::app::{Person, TestApp};
 use crate::support::browser::Browser;
 use crate::support::process::eventually;
@@ -131,7 +131,7 @@ impl Scene {
 async fn every_way_to_lose_access_with_a_token_cuts_its_requests_on_every_instance() {
     for way in WAYS {
         let scene = Scene::new().await;
-        let token = token_of(&scene.app, &scene.ada, "app:wiki").await;
+        let token = scene.app.token(&scene.ada, &["app:wiki"]).await;
         if matches!(way, Way::Expires) {
             scene.app.db.execute("UPDATE tokens SET expires_at = now() + interval '6 seconds'");
             scene.app.accounts.sessions().wait_until_invalidated().await;
@@ -164,7 +164,7 @@ async fn every_way_to_lose_access_with_a_token_cuts_its_requests_on_every_instan
 #[actix_web::test]
 async fn an_upload_with_a_token_stops_in_the_middle_when_the_token_is_revoked() {
     let scene = Scene::new().await;
-    let token = token_of(&scene.app, &scene.ada, "app:wiki").await;
+    let token = scene.app.token(&scene.ada, &["app:wiki"]).await;
     let headers = format!("content-length: {LARGE}\r\n");
     let uploads =
         scene.origins().map(|origin| scene.send(&origin, &token, "PUT /upload", &headers).reading());
@@ -181,8 +181,8 @@ async fn an_upload_with_a_token_stops_in_the_middle_when_the_token_is_revoked() 
 async fn what_concerns_only_sessions_or_other_tokens_does_not_end_the_streams_of_a_token() {
     let scene = Scene::new().await;
     let (app, ada) = (&scene.app, UserId(scene.ada.id));
-    let token = token_of(app, &scene.ada, "app:wiki").await;
-    let other = token_of(app, &scene.ada, "app:wiki").await;
+    let token = app.token(&scene.ada, &["app:wiki"]).await;
+    let other = app.token(&scene.ada, &["app:wiki"]).await;
     let [here, there] = scene.origins();
     let streams = [scene.events(&here, &token).await, scene.events(&there, &token).await];
     let go_on = async || {
@@ -209,7 +209,7 @@ async fn no_stream_is_alive_after_a_token_was_revoked_while_it_was_opened() {
     let scene = Scene::new().await;
     let origins = scene.origins();
     for round in 0..12 {
-        let token = token_of(&scene.app, &scene.ada, "app:wiki").await;
+        let token = scene.app.token(&scene.ada, &["app:wiki"]).await;
         let start = Arc::new(Barrier::new(2));
         let revoking = {
             let (start, tokens) = (Arc::clone(&start), scene.app.accounts.tokens.clone());
@@ -249,7 +249,7 @@ async fn a_websocket_opened_with_a_token_is_closed_when_the_token_is_revoked() {
         })
         .await;
     let ada = app.ada().await;
-    let token = token_of(&app, &ada, "app:wiki").await;
+    let token = app.token(&ada, &["app:wiki"]).await;
     let mut sockets = Vec::new();
     for instance in [&app, &other] {
         let port = instance.origin.rsplit(':').next().expect("a port");

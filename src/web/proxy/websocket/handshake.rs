@@ -132,7 +132,7 @@ pub async fn open(
     let to_client =
         ResponseFacts { is_private: asked.is_private, app_origin: facts.origin, upstream: facts.upstream };
     let mut switching = Response::new(StatusCode::SWITCHING_PROTOCOLS).set_body(BoxBody::new(()));
-    *switching.headers_mut() = response_headers::returned(response.headers(), &to_client)?;
+    response_headers::write(response.headers(), &to_client, switching.headers_mut())?;
     switching.headers_mut().insert(header::UPGRADE, HeaderValue::from_static(WEBSOCKET));
     Ok(switching)
 }

@@ -3,11 +3,15 @@
 //! The levels are fixed and `RUST_LOG` is not read: below `info` the libraries log what they handle, such as passwords,
 //! cookies and emails.
 
+mod json_lines;
+
 use std::io::{IsTerminal as _, stderr};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use json_lines::{JsonLines, JsonMembers};
 
 pub fn start() {
     // Invalid cookies and request heads are errors of the client. How the server starts its threads is of no use to the
@@ -22,11 +26,8 @@ pub fn start() {
         registry.with(tracing_subscriber::fmt::layer().with_target(false).with_writer(stderr)).init();
     } else {
         let json = tracing_subscriber::fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_target(false)
-            // The only span is that of the request.
-            .with_span_list(false)
+            .event_format(JsonLines)
+            .fmt_fields(JsonMembers)
             .with_writer(stderr);
         registry.with(json).init();
     }
