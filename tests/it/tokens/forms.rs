@@ -92,7 +92,11 @@ async fn an_old_confirmation_is_renewed_first_and_what_was_typed_stays() {
     let mut browser = app.logged_in(&ada).await;
     browser.get(PAGE).await.is(200);
     app.age_confirmations();
-    browser.post(PAGE, &[("name", "Backup"), ("expires", "7d"), ("me", "1")]).await.is(403).is_page("confirm");
+    browser
+        .post(PAGE, &[("name", "Backup"), ("expires", "7d"), ("me", "1")])
+        .await
+        .is(403)
+        .is_page("confirm");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM tokens"), 0);
     browser.get(PAGE).await.redirects_to(&format!("/confirm?next={PAGE}"));
     app.browser().get(PAGE).await.redirects_to(&format!("/login?next={PAGE}"));
