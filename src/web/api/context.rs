@@ -45,7 +45,7 @@ impl FromRequest for ApiContext {
     type Future = Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let shared = Shared::of(request).map(Data::clone).map_err(Error::from);
+        let shared = Shared::of(request).cloned().map_err(Error::from);
         ready(shared.map(|shared| Self { shared, request: request.clone() }))
     }
 }
