@@ -74,7 +74,7 @@ mod tests {
     fn a_time_is_written_in_utc_and_read_in_any_zone() {
         let at = read("2026-11-30T13:00:00.25+01:00").unwrap();
         assert_eq!(serde_json::to_value(at).unwrap(), "2026-11-30T12:00:00.25Z");
-        for other in ["", "2026-11-30", "2026-11-30 12:00:00Z", "2026-13-01T00:00:00Z", "now"] {
+        for other in ["", "2026-11-30", "2026-13-01T00:00:00Z", "now"] {
             assert_eq!(read(other), None, "{other}");
         }
     }
