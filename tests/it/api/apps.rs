@@ -61,7 +61,6 @@ async fn an_app_is_judged_as_in_the_forms_and_files() {
     };
     for (body, status, pointer, code) in [
         (with("origins", json!(["https://wiki.example.org"])), 409, "/origins", "origin-taken"),
-        (with("origins", json!([])), 422, "/origins", "no-origin"),
         (with("origins", json!(["http://wiki.example.org"])), 422, "/origins", "not-https"),
         (with("mode", json!("tunnel")), 422, "/mode", "unknown-choice"),
         (with("mode", json!("proxy")), 422, "/upstream", "no-upstream"),
