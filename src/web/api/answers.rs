@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::operation::{DescribedAnswer, Operation};
+use super::operation::{DescribedAnswer, DescribedOperation};
 use super::precondition::etag;
 use super::resource::Resource;
 
@@ -44,7 +44,7 @@ impl<R: Resource> Responder for ItemAnswer<R> {
 }
 
 impl<R: Resource> DescribedAnswer for ItemAnswer<R> {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         let schema = operation.refer::<R::Out>();
         operation.answer(200, "The item.", schema);
         operation.answer_header(200, "ETag", "The state of the item, for `If-Match`.");
@@ -63,7 +63,7 @@ impl<R: Resource> Responder for StoredItem<R> {
 }
 
 impl<R: Resource> DescribedAnswer for StoredItem<R> {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         ItemAnswer::<R>::describe(operation);
         operation.refuses(409, "The state of Latchkey does not allow this; `code` says why.");
         describe_added::<R>(operation);
@@ -82,7 +82,7 @@ impl<R: Resource> Responder for ChangedItem<R> {
 }
 
 impl<R: Resource> DescribedAnswer for ChangedItem<R> {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         ItemAnswer::<R>::describe(operation);
         operation.refuses(409, "The state of Latchkey does not allow this; `code` says why.");
     }
@@ -100,13 +100,13 @@ impl<R: Resource> Responder for AddedItem<R> {
 }
 
 impl<R: Resource> DescribedAnswer for AddedItem<R> {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         operation.refuses(409, "The state of Latchkey does not allow this; `code` says why.");
         describe_added::<R>(operation);
     }
 }
 
-fn describe_added<R: Resource>(operation: &mut Operation) {
+fn describe_added<R: Resource>(operation: &mut DescribedOperation) {
     let schema = operation.refer::<R::Out>();
     operation.answer(201, "The item, which was added.", schema);
     operation.answer_header(201, "ETag", "The state of the item, for `If-Match`.");
@@ -130,7 +130,7 @@ impl<T: Serialize> Responder for ListPage<T> {
 }
 
 impl<T: ToSchema> DescribedAnswer for ListPage<T> {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         let item = operation.refer::<T>();
         let name = format!("{}Page", T::name());
         operation.schemas.insert(name.clone(), page_schema(item));
@@ -168,7 +168,7 @@ impl<T: Serialize> Responder for Plain<T> {
 }
 
 impl<T: ToSchema> DescribedAnswer for Plain<T> {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         let schema = operation.refer::<T>();
         operation.answer(200, "The answer.", schema);
     }
@@ -186,7 +186,7 @@ impl Responder for NoContent {
 }
 
 impl DescribedAnswer for NoContent {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         operation.answers.insert(204, json!({ "description": "It is done." }));
         operation.refuses(409, "The state of Latchkey does not allow this; `code` says why.");
     }

@@ -13,7 +13,7 @@ use super::answers::ListPage;
 use super::api_time::ApiTime;
 use super::context::ApiContext;
 use super::listing::limit;
-use super::operation::{DescribedAnswer, Operation};
+use super::operation::{DescribedAnswer, DescribedOperation};
 use super::query::Query;
 use super::scoped::{AuditRead, Scoped};
 use crate::audit::{Actor, LinkedRecord, TrailFilter};
@@ -184,7 +184,7 @@ impl Responder for TrailPage {
 }
 
 impl DescribedAnswer for TrailPage {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         ListPage::<EventOut>::describe(operation);
         operation.answer_header(200, "Link", "The next page, with `rel=\"next\"`.");
         if let Some(answer) = operation.answers.get_mut(&200) {

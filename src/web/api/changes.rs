@@ -4,7 +4,7 @@ use super::answers::{AddedItem, ChangedItem, ItemAnswer, NoContent, StoredItem};
 use super::context::ApiContext;
 use super::input::Input;
 use super::methods::{Added, Found, Patched, Removed, Replaced};
-use super::operation::{DescribedArg, Operation};
+use super::operation::{DescribedArg, DescribedOperation};
 use super::path_names::PathNames;
 use super::precondition::Precondition;
 use super::scoped::Scoped;
@@ -71,7 +71,7 @@ pub async fn remove<R: Removed>(
 }
 
 impl<T: PathNames> DescribedArg for Path<T> {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         T::describe(operation);
         operation.refuses(404, "There is no such item.");
     }

@@ -7,7 +7,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 
-use super::operation::{DescribedArg, Operation};
+use super::operation::{DescribedArg, DescribedOperation};
 use crate::accounts::Accounts;
 use crate::identity::Client;
 use crate::web::http::client_address;
@@ -51,5 +51,5 @@ impl FromRequest for ApiContext {
 }
 
 impl DescribedArg for ApiContext {
-    fn describe(_: &mut Operation) {}
+    fn describe(_: &mut DescribedOperation) {}
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use serde_path_to_error::{Path, Segment};
 use utoipa::ToSchema;
 
-use super::operation::{DescribedArg, Operation};
+use super::operation::{DescribedArg, DescribedOperation};
 use crate::db::Fault;
 use crate::web::copy::api::{CONTROL_CHARACTER, NOT_JSON, NOT_OBJECT, unexpected_value};
 use crate::web::http::error::Error;
@@ -38,7 +38,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Input<T> {
 impl<T: ToSchema + 'static> DescribedArg for Input<T> {
     const IS_BODY: bool = true;
 
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         let schema = operation.refer::<T>();
         operation.body =
             Some(json!({ "required": true, "content": { "application/json": { "schema": schema } } }));

@@ -11,7 +11,7 @@ use super::answers::ListPage;
 use super::context::ApiContext;
 use super::cursor;
 use super::methods::Paged;
-use super::operation::{DescribedArg, Operation};
+use super::operation::{DescribedArg, DescribedOperation};
 use super::query::{self, canonical, pairs};
 use super::scoped::Scoped;
 use crate::config::ApiLimits;
@@ -85,7 +85,7 @@ pub fn limit(given: Option<String>) -> Result<usize, Problem> {
 }
 
 /// Describes the parameter `limit`.
-pub fn describe_limit(operation: &mut Operation) {
+pub fn describe_limit(operation: &mut DescribedOperation) {
     let schema = json!({
         "type": "integer",
         "minimum": 1,
@@ -96,7 +96,7 @@ pub fn describe_limit(operation: &mut Operation) {
 }
 
 impl<R: Paged> DescribedArg for Listing<R> {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         query::describe::<R::Filters>(operation);
         let text = json!({ "type": "string" });
         let what = "The cursor `next` of the page before. It belongs to the other parameters.";

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde_json::{Map, Value, json};
 
 use super::context::ApiContext;
-use super::operation::{DescribedAnswer, Operation};
+use super::operation::{DescribedAnswer, DescribedOperation};
 use super::problems::ProblemOut;
 use super::scoped::Public;
 use crate::tokens::ApiScope;
@@ -26,12 +26,12 @@ const DESCRIPTION: &str = "What programs can do in Latchkey. Each request carrie
 /// The document, as JSON.
 pub fn document(rows: &[Route]) -> String {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
-    let mut shared = Operation::default();
+    let mut shared = DescribedOperation::default();
     shared.refer::<ProblemOut>();
     let mut schemas = shared.schemas;
     for row in rows {
         let Some(operation) = row.operation else { continue };
-        let mut described = Operation::default();
+        let mut described = DescribedOperation::default();
         (operation.describe)(&mut described);
         let methods = paths.entry(row.path).or_default();
         methods.insert(
@@ -66,7 +66,7 @@ pub fn document(rows: &[Route]) -> String {
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
 }
 
-fn written(title: &str, scope: Option<ApiScope>, operation: &Operation) -> Value {
+fn written(title: &str, scope: Option<ApiScope>, operation: &DescribedOperation) -> Value {
     let answers: Map<String, Value> =
         operation.answers.iter().map(|(status, answer)| (status.to_string(), answer.clone())).collect();
     let security = match scope {
@@ -122,7 +122,7 @@ impl Responder for Document {
 }
 
 impl DescribedAnswer for Document {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         operation.answer(200, "This document.", json!({ "type": "object" }));
     }
 }

@@ -15,12 +15,12 @@ pub struct ApiOperation {
     pub title: &'static str,
     /// `None`: no token is needed.
     pub scope: Option<ApiScope>,
-    pub(in crate::web) describe: fn(&mut Operation),
+    pub(in crate::web) describe: fn(&mut DescribedOperation),
 }
 
 /// Parameters, body and answers of an operation.
 #[derive(Default)]
-pub struct Operation {
+pub struct DescribedOperation {
     pub(super) parameters: Vec<Value>,
     pub(super) body: Option<Value>,
     /// By status.
@@ -32,7 +32,7 @@ pub struct Operation {
 /// The document of problems.
 pub(super) const PROBLEM: &str = "application/problem+json";
 
-impl Operation {
+impl DescribedOperation {
     /// A reference to the schema of `T`, which becomes part of the document.
     pub(super) fn refer<T: ToSchema>(&mut self) -> Value {
         let mut schemas = vec![(T::name().into_owned(), T::schema())];
@@ -77,19 +77,19 @@ pub trait DescribedArg {
     /// Whether it is the body.
     const IS_BODY: bool = false;
 
-    fn describe(operation: &mut Operation);
+    fn describe(operation: &mut DescribedOperation);
 }
 
 /// The arguments of a handler.
 pub trait DescribedArgs {
     const HAS_BODY: bool;
 
-    fn describe(operation: &mut Operation);
+    fn describe(operation: &mut DescribedOperation);
 }
 
 /// What a handler answers.
 pub trait DescribedAnswer {
-    fn describe(operation: &mut Operation);
+    fn describe(operation: &mut DescribedOperation);
 }
 
 macro_rules! described_args {
@@ -97,7 +97,7 @@ macro_rules! described_args {
         impl<$($arg: DescribedArg),+> DescribedArgs for ($($arg,)+) {
             const HAS_BODY: bool = false $(|| $arg::IS_BODY)+;
 
-            fn describe(operation: &mut Operation) {
+            fn describe(operation: &mut DescribedOperation) {
                 $($arg::describe(operation);)+
             }
         }

@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::{FromRequest, HttpRequest};
 use serde_json::{Value, json};
 
-use super::operation::{DescribedArg, Operation};
+use super::operation::{DescribedArg, DescribedOperation};
 use crate::secret::{encode, sha256};
 use crate::web::http::error::Error;
 
@@ -61,7 +61,7 @@ impl FromRequest for Precondition {
 }
 
 impl DescribedArg for Precondition {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         let text = json!({ "type": "string" });
         operation.parameter("header", "If-Match", "Only if the resource has this ETag.", text.clone());
         operation.parameter("header", "If-None-Match", "`*`: only if there is no such resource.", text);

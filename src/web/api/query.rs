@@ -12,7 +12,7 @@ use url::form_urlencoded::Serializer;
 use utoipa::IntoParams;
 use utoipa::openapi::path::ParameterIn;
 
-use super::operation::{DescribedArg, Operation};
+use super::operation::{DescribedArg, DescribedOperation};
 use crate::web::copy::api::unexpected_parameter;
 use crate::web::http::error::Error;
 use crate::web::http::problem::Problem;
@@ -37,13 +37,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
 }
 
 impl<T: IntoParams> DescribedArg for Query<T> {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         describe::<T>(operation);
     }
 }
 
 /// Adds the parameters of `T`.
-pub fn describe<T: IntoParams>(operation: &mut Operation) {
+pub fn describe<T: IntoParams>(operation: &mut DescribedOperation) {
     for parameter in T::into_params(|| Some(ParameterIn::Query)) {
         let mut parameter = serde_json::to_value(parameter).unwrap_or_default();
         // An absent parameter is not a null one.

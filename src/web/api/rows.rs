@@ -6,7 +6,7 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, web};
 
 use super::admission::identify;
-use super::operation::{ApiOperation, DescribedAnswer, DescribedArgs, Operation};
+use super::operation::{ApiOperation, DescribedAnswer, DescribedArgs, DescribedOperation};
 use super::scoped::{Public, ScopeType, Scoped};
 use crate::tokens::ApiScope;
 use crate::web::http::body::{self, Media};
@@ -104,7 +104,7 @@ where
     }
 }
 
-fn describe<Args: DescribedArgs, A: DescribedAnswer>(operation: &mut Operation) {
+fn describe<Args: DescribedArgs, A: DescribedAnswer>(operation: &mut DescribedOperation) {
     Args::describe(operation);
     A::describe(operation);
     operation.refuses(500, "Latchkey failed. The log names the request.");

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
-use super::operation::{DescribedArg, Operation};
+use super::operation::{DescribedArg, DescribedOperation};
 use super::problems::{insufficient_scope, no_token};
 use crate::identity::UserId;
 use crate::tokens::{ApiScope, LiveToken};
@@ -84,7 +84,7 @@ impl FromRequest for Public {
 }
 
 impl<S: ScopeType> DescribedArg for Scoped<S> {
-    fn describe(operation: &mut Operation) {
+    fn describe(operation: &mut DescribedOperation) {
         operation.refuses(401, "There is no token, or it is not a live one.");
         let needs = format!("The token lacks the scope `{}`, or its user the role.", S::SCOPE.as_str());
         operation.refuses(403, &needs);
@@ -93,5 +93,5 @@ impl<S: ScopeType> DescribedArg for Scoped<S> {
 }
 
 impl DescribedArg for Public {
-    fn describe(_: &mut Operation) {}
+    fn describe(_: &mut DescribedOperation) {}
 }
