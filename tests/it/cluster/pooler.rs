@@ -9,10 +9,9 @@ use std::process::{Child, Command, Stdio};
 use futures_util::future::join_all;
 use nix::unistd::{User, geteuid};
 
-use crate::history::record::{Done, Saw};
 use crate::history::rng::Rng;
 use crate::history::seed;
-use crate::history::simulation::{Summary, lives, name_the_revoked, unthrottled, world};
+use crate::history::simulation::{Activity, Summary, lives, name_the_revoked, unthrottled, world};
 use crate::support::db::TestDb;
 use crate::support::process::{DataDir, Latchkey, eventually, free_port};
 
@@ -94,11 +93,8 @@ async fn everything_works_behind_a_pooler_in_transaction_mode_that_the_settings_
     world.open_app(&db.url()).await;
     let lives = lives(&world, &mut Rng::new(seed()));
     eventually("a good many requests and ends", async || {
-        let history = world.history.borrow();
-        let served = history.uses.iter().filter(|used| matches!(used.saw, Saw::In(_))).count();
-        let ended = history.ends.iter().filter(|end| end.done == Done::Yes).count();
-        let in_app = history.uses.iter().filter(|used| history.app_keys.contains_key(&used.key));
-        (served > 60 && ended > 10 && in_app.count() > 10).then_some(())
+        let Activity { served, served_in_app, ended, .. } = Activity::of(&world);
+        (served > 60 && ended > 10 && served_in_app > 5).then_some(())
     })
     .await;
     world.over.set(true);
@@ -107,10 +103,14 @@ async fn everything_works_behind_a_pooler_in_transaction_mode_that_the_settings_
     let ends = name_the_revoked(&world, &db.url());
     world.history.borrow_mut().ends.extend(ends);
     let summary = Summary::of(0, &world, std::collections::BTreeMap::new());
-    assert!(summary.is_good() && summary.served > 50 && summary.ended > 5, "{summary}");
+    assert!(summary.is_good() && summary.activity.served > 50 && summary.activity.ended > 5, "{summary}");
     assert_eq!(world.wire.tally().failed.len(), 0, "{:?}", world.wire.tally().failed);
     let app = world.app.get().expect("an app").wire.tally();
-    assert!(summary.served_in_app > 0 && app.all_failed() <= summary.cut_off, "{summary}{:?}", app.failed);
+    assert!(
+        summary.activity.served_in_app > 0 && app.all_failed() <= summary.cut_off,
+        "{summary}{:?}",
+        app.failed
+    );
     // Each receives the other's notifications.
     assert_eq!(db.scalar::<i64>("SELECT count(*) FROM listeners"), 2);
     for instance in &running {

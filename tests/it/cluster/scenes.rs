@@ -98,7 +98,7 @@ impl Play {
         if demand != Demand::Sessions && !tally.failed.is_empty() {
             misses.push(format!("requests failed: {:?}", tally.failed));
         }
-        if summary.served < 50 || summary.log_ins < 10 {
+        if summary.activity.served < 50 || summary.log_ins < 10 {
             misses.push("too little happened".into());
         }
         let app = self.world.app.get().map(|site| site.wire.tally());
@@ -108,7 +108,7 @@ impl Play {
             }
             // Fewer while the app's host is removed from the proxy.
             let least = if demand == Demand::Portal { 5 } else { 20 };
-            if summary.entered < 5 || summary.served_in_app < least {
+            if summary.activity.entered < 5 || summary.activity.served_in_app < least {
                 misses.push("the app was hardly used".into());
             }
         }
@@ -116,7 +116,7 @@ impl Play {
             what: what.into(),
             load: format!(
                 "{} log-ins, {} revocations, {} entries into the app",
-                summary.log_ins, summary.ended, summary.entered
+                summary.log_ins, summary.activity.ended, summary.activity.entered
             ),
             tally,
             app,

@@ -27,9 +27,7 @@ async fn under_faults_no_ended_session_is_served_and_no_live_one_is_lost() {
     let summary = Simulation::new(seed()).await.live_for(long).await;
     println!("{summary}");
     assert!(summary.is_good());
-    assert!(summary.faults() >= 4 && summary.served > 100 && summary.ended > 10, "too little happened");
-    assert!(summary.entered > 5 && summary.served_in_app > 20, "the app was hardly used");
-    assert!(summary.events > 20, "no stream lasted");
+    assert!(summary.faults() >= 4 && summary.activity.is_enough(), "too little happened");
 }
 
 pub fn seed() -> u64 {

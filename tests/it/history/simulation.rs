@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::rt::{spawn, task::JoinHandle, time};
 use diesel::connection::SimpleConnection as _;
@@ -45,20 +45,25 @@ pub struct Summary {
     pub unexpected: Vec<String>,
     counts: BTreeMap<&'static str, usize>,
     pub requests: usize,
+    pub activity: Activity,
+    /// Requests to the app that were cut off with their key.
+    pub cut_off: usize,
+    nothing: usize,
+    pub log_ins: usize,
+    unknown: usize,
+    writes: usize,
+    slowest: Duration,
+}
+
+/// What the actors have done so far.
+pub struct Activity {
     pub served: usize,
     /// Requests that reached the app.
     pub served_in_app: usize,
     /// Events of streams that arrived.
     pub events: usize,
     pub entered: usize,
-    /// Requests to the app that were cut off with their key.
-    pub cut_off: usize,
-    nothing: usize,
-    pub log_ins: usize,
     pub ended: usize,
-    unknown: usize,
-    writes: usize,
-    slowest: Duration,
 }
 
 impl Simulation {
@@ -89,6 +94,7 @@ impl Simulation {
         Self { seed, world, faults, server, url }
     }
 
+    /// For `time`, and on a slow machine until enough has happened to judge, at most ten times as long.
     pub async fn live_for(self, time: Duration) -> Summary {
         let Self { seed, world, faults, server, url } = self;
         println!("SOAK_SEED={seed}");
@@ -96,6 +102,10 @@ impl Simulation {
         let lives = lives(&world, &mut rng);
         let faults = spawn(faults.happen());
         time::sleep(time).await;
+        let deadline = Instant::now() + 9 * time;
+        while !Activity::of(&world).is_enough() && Instant::now() < deadline {
+            time::sleep(Duration::from_secs(1)).await;
+        }
         world.over.set(true);
         let faults = faults.await.expect("faults");
         let held: Vec<Vec<Held>> =
@@ -207,15 +217,33 @@ pub fn name_the_revoked(world: &World, url: &str) -> Vec<End> {
     named.collect()
 }
 
+impl Activity {
+    pub fn of(world: &World) -> Self {
+        let history = world.history.borrow();
+        let served = || history.uses.iter().filter(|used| matches!(used.saw, Saw::In(_)));
+        Self {
+            served: served().count(),
+            served_in_app: served().filter(|used| history.app_keys.contains_key(&used.key)).count(),
+            events: world.app.get().map_or(0, |site| site.events.get()),
+            entered: history.app_keys.len(),
+            ended: history.ends.iter().filter(|end| end.done == Done::Yes).count(),
+        }
+    }
+
+    pub fn is_enough(&self) -> bool {
+        let Self { served, served_in_app, events, entered, ended } = *self;
+        served > 100 && ended > 10 && entered > 5 && served_in_app > 20 && events > 20
+    }
+}
+
 impl Summary {
     pub fn of(seed: u64, world: &World, counts: BTreeMap<&'static str, usize>) -> Self {
+        let activity = Activity::of(world);
         let mut history = world.history.borrow_mut();
         // Requests without a recorded result.
         for log_in in &mut history.log_ins {
             log_in.at.ended = log_in.at.ended.min(world.wire.now());
         }
-        let saw = |what: fn(&Saw) -> bool| history.uses.iter().filter(|used| what(&used.saw)).count();
-        let ends = |done| history.ends.iter().filter(|end| end.done == done).count();
         let slowest = history.ends.iter().filter(|end| end.done == Done::Yes);
         let slowest = slowest.map(|end| end.at.ended - end.at.begun).max().unwrap_or_default();
         Self {
@@ -224,19 +252,11 @@ impl Summary {
             unexpected: history.unexpected.clone(),
             counts,
             requests: history.uses.len(),
-            served_in_app: history
-                .uses
-                .iter()
-                .filter(|used| history.app_keys.contains_key(&used.key) && matches!(used.saw, Saw::In(_)))
-                .count(),
-            events: world.app.get().map_or(0, |site| site.events.get()),
-            entered: history.app_keys.len(),
+            activity,
             cut_off: cut_off(&history),
-            served: saw(|saw| matches!(saw, Saw::In(_))),
-            nothing: saw(|saw| *saw == Saw::Nothing),
+            nothing: history.uses.iter().filter(|used| used.saw == Saw::Nothing).count(),
             log_ins: history.log_ins.iter().filter(|log_in| log_in.done == Done::Yes).count(),
-            ended: ends(Done::Yes),
-            unknown: ends(Done::Unknown),
+            unknown: history.ends.iter().filter(|end| end.done == Done::Unknown).count(),
             writes: history.writes.len(),
             slowest: Duration::from_micros(slowest),
         }
@@ -254,21 +274,22 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Verdict { served_after, lost, stale } = &self.verdict;
+        let Activity { served, served_in_app, events, entered, ended } = self.activity;
         writeln!(f, "seed {}", self.seed)?;
         writeln!(
             f,
             "{} requests with a key: {} served, {} without an answer; {} log-ins, {} writes",
-            self.requests, self.served, self.nothing, self.log_ins, self.writes
+            self.requests, served, self.nothing, self.log_ins, self.writes
         )?;
         writeln!(
             f,
             "{} entries into the app, which served {} of these, {} of them as events of a stream",
-            self.entered, self.served_in_app, self.events
+            entered, served_in_app, events
         )?;
         writeln!(
             f,
             "{} revocations and rotations answered, the slowest after {:?}; {} of unknown outcome",
-            self.ended, self.slowest, self.unknown
+            ended, self.slowest, self.unknown
         )?;
         writeln!(f, "{} faults: {:?}", self.faults(), self.counts)?;
         writeln!(
