@@ -87,9 +87,9 @@ struct HeadersEntry {
 
 /// Reads a table or an object. serde would also take its values from an array, in their order.
 fn from_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeadersEntry>, D::Error> {
-    struct Fields;
+    struct HeadersVisitor;
 
-    impl<'de> Visitor<'de> for Fields {
+    impl<'de> Visitor<'de> for HeadersVisitor {
         type Value = Option<HeadersEntry>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,7 +105,7 @@ fn from_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Head
         }
     }
 
-    deserializer.deserialize_any(Fields)
+    deserializer.deserialize_any(HeadersVisitor)
 }
 
 /// The choice that a text names; the default if there is no text.

@@ -24,7 +24,7 @@ const ATTEMPTS: usize = 3;
 pub(super) type Answer<T> = Result<Option<T>, Fault>;
 
 /// A lookup in the queue.
-pub(super) trait Waiting {
+pub(super) trait QueuedLookup {
     /// Whether no request waits for the answer any more.
     fn is_closed(&self) -> bool;
 }
@@ -43,7 +43,7 @@ impl<L> Default for BatchLoader<L> {
     }
 }
 
-impl<L: Waiting> BatchLoader<L> {
+impl<L: QueuedLookup> BatchLoader<L> {
     /// Adds a lookup. `true`: the caller starts a runner, which calls [`BatchLoader::next`] until there is none.
     pub(super) fn add(&self, lookup: L) -> bool {
         let mut queue = self.queue();

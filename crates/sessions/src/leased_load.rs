@@ -7,7 +7,7 @@ use latchkey_db::counters::Counter;
 use latchkey_db::{Db, Fault};
 use tokio::sync::oneshot;
 
-use super::batch_loader::{Answer, BatchLoader, Waiting, answered};
+use super::batch_loader::{Answer, BatchLoader, QueuedLookup, answered};
 use super::cache::{Cache, Generation};
 use super::leased::{CachedRow, FoundRow, LeasedEntry, LeasedRow};
 use super::load_each::{LoadedRows, load_each};
@@ -44,7 +44,7 @@ struct LeasedLookup<E> {
     answer: oneshot::Sender<Answer<FoundRow<E>>>,
 }
 
-impl<E> Waiting for LeasedLookup<E> {
+impl<E> QueuedLookup for LeasedLookup<E> {
     fn is_closed(&self) -> bool {
         self.answer.is_closed()
     }

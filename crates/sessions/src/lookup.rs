@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::batch_loader::{Answer, Waiting};
+use super::batch_loader::{Answer, QueuedLookup};
 use super::scoped_key::FoundKey;
 use super::{KeyHash, LiveSession};
 
@@ -19,7 +19,7 @@ pub(super) enum Wanted<O> {
     Scoped(oneshot::Sender<Answer<FoundKey<O>>>),
 }
 
-impl<O> Waiting for Lookup<O> {
+impl<O> QueuedLookup for Lookup<O> {
     fn is_closed(&self) -> bool {
         match &self.wanted {
             Wanted::Session(answer) => answer.is_closed(),

@@ -12,12 +12,12 @@ use super::KeyHash;
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 pub(super) struct UnknownKeys {
-    known: Mutex<Known>,
+    known: Mutex<RememberedKeys>,
     capacity: usize,
 }
 
 #[derive(Default)]
-struct Known {
+struct RememberedKeys {
     /// When each key was looked up.
     keys: HashMap<KeyHash, Instant>,
     /// How often all keys were forgotten.
@@ -62,7 +62,7 @@ impl UnknownKeys {
         known.generation += 1;
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, RememberedKeys> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -119,19 +119,19 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Rule {
+    struct RuleBody {
         note: Option<String>,
     }
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Sample {
+    struct LimitBody {
         limit: Option<u32>,
-        rules: Option<Vec<Rule>>,
+        rules: Option<Vec<RuleBody>>,
     }
 
     fn refused(body: &str) -> (u16, String) {
-        let problem = parse::<Sample>(body.as_bytes()).unwrap_err();
+        let problem = parse::<LimitBody>(body.as_bytes()).unwrap_err();
         let pointer = problem.errors.first().map(|error| error.pointer.clone());
         (problem.status.as_u16(), pointer.unwrap_or_default())
     }
@@ -142,7 +142,7 @@ mod tests {
         for body in ["", "{", "{}x", "{\"limit\":1e999}", "\u{feff}{}", "{\"limit\":01}", &deep] {
             assert_eq!(refused(body).0, 400, "{body}");
         }
-        assert!(parse::<Sample>(b"{\"limit\":\"\xff\"}").is_err());
+        assert!(parse::<LimitBody>(b"{\"limit\":\"\xff\"}").is_err());
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
             // A field that is unknown or duplicate is named by its object, or by itself.
             assert!(found == pointer || pointer.starts_with(&found), "{body}: {found}");
         }
-        let sample = parse::<Sample>(b" {\"limit\": 1, \"rules\": [{}]} ").unwrap();
+        let sample = parse::<LimitBody>(b" {\"limit\": 1, \"rules\": [{}]} ").unwrap();
         assert_eq!(sample.limit, Some(1));
         assert!(sample.rules.unwrap().iter().all(|rule| rule.note.is_none()));
     }

@@ -17,5 +17,5 @@ mod recipes;
 mod reference;
 mod round_trip;
 mod sessions;
-mod support;
+pub mod support;
 mod users;
