@@ -85,7 +85,7 @@ struct HeadersEntry {
     groups: Option<String>,
 }
 
-/// Reads a table or an object. serde would also take its values from an array, in their order.
+/// Accepts only a table or an object: serde would also accept an array with the values in their order.
 fn from_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeadersEntry>, D::Error> {
     struct Fields;
 
@@ -214,7 +214,7 @@ impl AppFileEntry {
         }
     }
 
-    /// What a program can change about `app`. Users are ids, so that a change of their address is none of the app.
+    /// What a program can change about `app`. Users are written as ids, so that it does not change with their addresses.
     pub fn version(app: &App) -> Value {
         serde_json::to_value(Self::of(app, &|user| user.to_string())).unwrap_or_default()
     }

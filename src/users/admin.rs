@@ -26,7 +26,7 @@ pub enum AdminRefusal {
     LastAdmin,
     NoMail,
     AddressTaken,
-    /// The user is not in the state that the caller has seen.
+    /// The user is not in the state that the caller expects.
     Changed,
 }
 

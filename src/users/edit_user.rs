@@ -10,7 +10,7 @@ use crate::users::queries;
 use crate::users::queries::UserRecord;
 use latchkey_sessions::SessionTx;
 
-/// What a program changes about a user; `None`: nothing.
+/// What to change about a user; `None`: no change.
 #[derive(Clone, Debug, Default)]
 pub struct UserEdit {
     pub name: Option<Name>,
@@ -22,7 +22,7 @@ impl Administration {
     /// Changes a user in one transaction, for a program that acts for an administrator. A change of the role is mailed to
     /// every administrator, because no administrator saw a page about it.
     ///
-    /// * `when`: whether the present state is the one that the caller means.
+    /// * `when`: whether the caller expects this current state.
     pub async fn edit_user(
         &self,
         actor: UserId,

@@ -85,8 +85,8 @@ impl FromRequest for Public {
 
 impl<S: ScopeType> DescribedArg for Scoped<S> {
     fn describe(operation: &mut DescribedOperation) {
-        operation.refuses(401, "There is no token, or it is not a live one.");
-        let needs = format!("The token lacks the scope `{}`, or its user the role.", S::SCOPE.as_str());
+        operation.refuses(401, "The token is missing, unknown, expired or revoked, or its user is disabled.");
+        let needs = format!("The token lacks the scope `{}`, or its user lacks the role.", S::SCOPE.as_str());
         operation.refuses(403, &needs);
         operation.refuses(429, "Too many unknown tokens came from this network.");
     }

@@ -57,7 +57,8 @@ impl TokensPage {
         if form.value("expires").is_empty() {
             form.set("expires", &LIFETIMES[1].to_string());
         }
-        let allowed = ApiScope::ALL.into_iter().filter(|scope| me.session.owner.role >= scope.needs());
+        let allowed =
+            ApiScope::ALL.into_iter().filter(|scope| me.session.owner.role >= scope.required_role());
         Ok(Self {
             page: ctx.page().at(PAGE),
             form,
