@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_has_to_wait_reaches_no_database_until_then() {
+    fn a_network_that_has_to_wait_costs_no_query_until_then() {
         let (guesses, now) = (RecentGuesses::default(), Instant::now());
         guesses.block("192.0.2.1".to_owned(), RetryAfter(30), now);
         let soon = guesses.begin(guess(1), "192.0.2.1", now + Duration::from_millis(29_500));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn its_memory_is_bounded() {
+    fn the_memory_is_bounded() {
         let (guesses, now) = (RecentGuesses::default(), Instant::now());
         for number in 0..3 * REMEMBERED {
             guesses.begin(guess(number), "192.0.2.1", now).unwrap();

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_are_read_as_they_are_written() {
+    fn every_scope_is_parsed_as_it_is_written() {
         for scope in ApiScope::ALL {
             assert_eq!(ApiScope::parse(scope.as_str()), Some(scope));
             let alone = RequestedScopes::parse([scope.as_str()]).unwrap();

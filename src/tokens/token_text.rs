@@ -85,13 +85,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_the_one_that_others_compute() {
+    fn the_checksum_is_the_standard_crc_32() {
         // The check value of CRC-32/ISO-HDLC.
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
     }
 
     #[test]
-    fn a_token_is_recognized_and_no_other_text_is() {
+    fn only_the_text_of_a_token_is_recognized() {
         let token = TokenText::generate().unwrap();
         let text = token.reveal();
         assert_eq!(text.len(), TokenText::CHARS);

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn their_number_is_bounded() {
+    fn the_number_of_keys_is_bounded() {
         let keys = UnknownKeys::new(4);
         keys.insert((0..100).map(key), keys.generation());
         assert!(keys.known().keys.len() <= 4 && keys.contains(&key(99)));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_before_all_keys_were_forgotten_is_not_remembered() {
+    fn a_key_that_was_looked_up_before_a_clear_is_not_remembered() {
         let keys = UnknownKeys::new(4);
         let seen = keys.generation();
         keys.clear();

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_belongs_to_its_query_and_cannot_be_made_up() {
+    fn a_cursor_is_valid_only_for_its_query_and_cannot_be_forged() {
         let secret = Secret::parse("only-for-tests-0123456789-abcdefghijkl").unwrap();
         let cursor = sign(&secret, "/users?q=a", &("x", 7));
         assert_eq!(verify::<(String, i64)>(&secret, "/users?q=a", &cursor), Some(("x".into(), 7)));

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_malformed() {
+    fn a_body_that_is_not_json_is_400() {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         for body in ["", "{", "{}x", "{\"limit\":1e999}", "\u{feff}{}", "{\"limit\":01}", &deep] {
             assert_eq!(refused(body).0, 400, "{body}");
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_documented_form_is_named() {
+    fn a_value_that_is_not_as_documented_is_422_and_named() {
         for (body, pointer) in [
             ("[]", ""),
             ("null", ""),

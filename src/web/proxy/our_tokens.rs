@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_was_copied_only_in_part_is_removed_too() {
+    fn an_incomplete_token_is_removed_too() {
         let part = &TOKEN[..TOKEN.len() - 8];
         assert!(holds_token(format!("Bearer {part}").as_bytes()));
         assert_eq!(access_token(format!("Bearer {part}").as_bytes()).as_deref(), Some(part));
     }
 
     #[test]
-    fn the_apps_own_credentials_are_not_ours() {
+    fn other_credentials_are_left_to_the_app() {
         for value in [
             "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.lk_AAAAAAAAAAAAAAAAAAAAAAAAA",
             "Bearer lk_short",
@@ -138,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_strict_server_decodes_is_what_we_decode(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        fn base64_is_decoded_like_a_strict_decoder_does(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
             for encoding in [BASE64, BASE64_NOPAD, BASE64URL] {
                 prop_assert_eq!(decoded(encoding.encode(&bytes).as_bytes()), bytes.clone());
             }

@@ -59,7 +59,7 @@ fn every_row_is_described_with_its_scope_and_its_statuses() {
 }
 
 #[test]
-fn operations_have_names_of_their_own_and_every_reference_has_a_target() {
+fn operation_names_are_unique_and_every_reference_resolves() {
     let described = described();
     let mut names: Vec<&str> = described["paths"]
         .as_object()

@@ -70,7 +70,7 @@ async fn a_user_is_renamed_and_disabled_in_one_change_with_the_tokens_user_as_ac
 }
 
 #[actix_web::test]
-async fn a_name_is_judged_as_in_the_form() {
+async fn a_name_is_validated_as_in_the_form() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut program = Program::with_all(&app, &grace).await;
@@ -84,7 +84,7 @@ async fn a_name_is_judged_as_in_the_form() {
 }
 
 #[actix_web::test]
-async fn the_last_administrator_stays_one() {
+async fn the_last_administrator_cannot_be_demoted() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut program = Program::with_all(&app, &grace).await;

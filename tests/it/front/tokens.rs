@@ -100,7 +100,7 @@ async fn a_token_opens_its_app_as_bearer_or_as_a_password_and_the_app_does_not_s
 }
 
 #[actix_web::test]
-async fn where_the_rule_does_not_say_tokens_a_token_is_worth_no_more_than_no_key() {
+async fn if_the_rule_does_not_say_tokens_a_token_opens_no_more_than_a_visitor_can() {
     let app = TestApp::spawn();
     let wiki = dav(&app).await;
     let ada = app.ada().await;
@@ -162,7 +162,7 @@ async fn a_program_is_asked_for_a_token_and_a_browser_is_sent_to_the_log_in() {
 }
 
 #[actix_web::test]
-async fn a_token_that_is_not_alive_or_for_something_else_opens_nothing() {
+async fn a_token_that_has_ended_or_is_for_something_else_opens_nothing() {
     let app = TestApp::spawn();
     let wiki = dav(&app).await;
     register(&app, "shop", Upstream::answering(OK), with_dav).await;
@@ -274,7 +274,7 @@ async fn a_revoked_token_is_refused_by_every_instance_before_the_answer() {
 }
 
 #[actix_web::test]
-async fn guesses_make_their_network_wait_and_no_live_token() {
+async fn guesses_are_limited_per_network_and_live_tokens_still_work() {
     let app = TestApp::spawn_with(|settings| settings.throttle.address_free = 3);
     let wiki = dav(&app).await;
     let ada = app.ada().await;

@@ -66,7 +66,7 @@ async fn the_end_of_all_sessions_ends_all_tokens_on_every_instance_before_it_ret
 
 /// A token that is being made while its session ends is either not made or revoked.
 #[actix_web::test]
-async fn no_token_outlives_the_session_that_makes_it_at_that_moment() {
+async fn no_token_outlives_a_session_that_ends_while_creating_it() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     for round in 0..10 {

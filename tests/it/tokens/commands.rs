@@ -6,7 +6,7 @@ use crate::support::app::TestApp;
 use crate::support::process::Latchkey;
 
 #[actix_web::test]
-async fn the_operator_makes_lists_and_revokes_tokens() {
+async fn the_operator_creates_lists_and_revokes_tokens() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let latchkey = Latchkey::on(&app.db.url());

@@ -42,7 +42,7 @@ async fn a_token_that_its_owner_revokes_is_dead_on_every_instance_before_the_ans
 }
 
 #[actix_web::test]
-async fn no_request_that_begins_after_the_answer_is_let_in_while_many_run() {
+async fn under_load_no_request_that_begins_after_the_answer_is_admitted() {
     let here = TestApp::spawn();
     let ada = here.ada().await;
     let there = here.beside(|_| {});
@@ -62,7 +62,7 @@ async fn no_request_that_begins_after_the_answer_is_let_in_while_many_run() {
 }
 
 #[actix_web::test]
-async fn a_disabled_user_has_no_tokens_until_enabled_again() {
+async fn the_tokens_of_a_disabled_user_do_not_work_until_the_user_is_enabled() {
     let here = TestApp::spawn();
     let ada = here.ada().await;
     let there = here.beside(|_| {});
@@ -147,7 +147,7 @@ async fn an_instance_that_lost_its_lease_accepts_no_revoked_token() {
 }
 
 #[actix_web::test]
-async fn a_database_that_is_away_is_a_fault_and_no_answer() {
+async fn an_unreachable_database_is_a_fault_not_an_answer() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let created = app.token(&ada, &["me"]).await;

@@ -27,7 +27,7 @@ async fn a_token_is_shown_once_listed_and_revoked() {
 }
 
 #[actix_web::test]
-async fn the_answer_is_not_stored_and_a_reload_makes_no_second_token() {
+async fn the_answer_is_not_stored_and_a_reload_creates_no_second_token() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
@@ -64,7 +64,7 @@ async fn each_mistake_is_named_and_the_choices_stay() {
 }
 
 #[actix_web::test]
-async fn a_member_is_offered_the_scopes_of_members_and_the_apps_that_take_tokens() {
+async fn a_member_is_offered_the_scopes_of_members_and_the_apps_that_accept_tokens() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     for (slug, tokens) in [("wiki", true), ("shop", false)] {

@@ -16,7 +16,7 @@ fn detail(app: &TestApp, act: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn making_and_revoking_are_in_the_trail_with_name_and_scopes() {
+async fn creating_and_revoking_are_in_the_trail_with_name_and_scopes() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = app.logged_in(&ada).await;

@@ -66,7 +66,7 @@ async fn a_token_lasts_a_year_at_most() {
 }
 
 #[actix_web::test]
-async fn a_user_has_so_many_tokens_and_no_more_even_if_many_are_made_at_once() {
+async fn the_limit_of_tokens_per_user_holds_even_if_many_are_created_at_once() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     for _ in 0..TokenLimits::PER_USER - 2 {

@@ -14,7 +14,7 @@ use crate::support::process::{Latchkey, eventually};
 const WITHOUT_TOKENS: &str = "20261130000021";
 
 #[actix_web::test]
-async fn sessions_from_before_tokens_live_on_and_make_the_first_one() {
+async fn sessions_from_before_the_migration_continue_and_create_tokens() {
     let server = TestApp::spawn();
     let ada = server.ada().await;
     let before = server.logged_in(&ada).await;
@@ -36,7 +36,7 @@ async fn sessions_from_before_tokens_live_on_and_make_the_first_one() {
 }
 
 #[actix_web::test]
-async fn what_an_older_version_does_to_a_user_counts_for_the_tokens_too() {
+async fn changes_of_a_user_by_an_older_version_apply_to_the_tokens() {
     let server = TestApp::spawn();
     let (ada, mary, grace) = (server.ada().await, server.mary().await, server.grace().await);
     let created = [

@@ -207,7 +207,7 @@ async fn an_unknown_key_is_looked_up_once() {
 }
 
 #[actix_web::test]
-async fn after_everything_may_have_changed_an_unknown_key_is_looked_up_again() {
+async fn after_a_truncate_an_unknown_key_is_looked_up_again() {
     let db = TestDb::new();
     let ([a, _b], [vouchers, _]) = two(&db, Policy::default()).await;
     let (ada, _) = principal_and_gate();
@@ -301,7 +301,7 @@ async fn a_store_that_caches_nothing_caches_no_entries() {
 }
 
 #[actix_web::test]
-async fn a_fault_is_not_an_answer() {
+async fn a_fault_is_not_remembered_as_unknown() {
     let db = TestDb::new();
     let (_instances, [vouchers, _]) = two(&db, Policy::default()).await;
     let key = issue(&db, principal_and_gate().0, "1 hour");
