@@ -68,7 +68,7 @@ async fn credentials(environment: &Environment, served: &RunningServer) -> [Stri
         let request = client.get(format!("{}{path}", served.origin));
         let answer = request.header("authorization", credential).send().await.unwrap();
         let (status, body) = (answer.status().as_u16(), answer.text().await.unwrap());
-        assert_eq!(status, 200, "{path}, built with the feature yardstick by bin/bench: {body}");
+        assert_eq!(status, 200, "{path} (run bin/bench, which builds with the feature yardstick): {body}");
         body
     };
     let token = format!("Bearer {token}");

@@ -1,4 +1,4 @@
-//! Tests who gets in: every row with tokens of every scope, without a token, and with cookies.
+//! Tests admission: every row with tokens of every scope, without a token, and with cookies.
 
 use latchkey::tokens::{ApiScope, RequestedScopes, TokenText};
 use latchkey::web::routes::{self, Route};

@@ -1,4 +1,4 @@
-//! Tests what all answers have in common: methods, unknown paths, headers, and the face of faults.
+//! Tests what all answers have in common: methods, unknown paths, headers, and the form of faults.
 
 use latchkey::tokens::ApiScope;
 use latchkey::web::routes::{self, Method};

@@ -1,4 +1,4 @@
-//! Tests apps at the API: put, refused, removed, and explained.
+//! Tests apps at the API: PUT, refusals, DELETE and explain.
 
 use latchkey::config::UpstreamsFrom;
 use latchkey::tokens::ApiScope;

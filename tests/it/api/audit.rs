@@ -1,4 +1,4 @@
-//! Tests the audit trail at the API: filters, pages without gaps, and one event a line.
+//! Tests the audit trail at the API: filters, pages without gaps, and newline-delimited JSON.
 
 use latchkey::tokens::ApiScope;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! Tests bad input on every row that takes a body: each is a clear 4xx, and nothing changes.
+//! Tests bad input on every row that takes a body: the answer is a documented 4xx, and nothing changes.
 
 use latchkey::web::routes::{self, Method, Route};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -115,7 +115,7 @@ async fn only_json_up_to_the_limit_is_accepted() {
 }
 
 #[actix_web::test]
-async fn malformed_ids_are_404() {
+async fn malformed_ids_are_refused_and_change_nothing() {
     let app = TestApp::spawn();
     let (_, mut program) = prepared(&app).await;
     let before = state(&app);

@@ -1,5 +1,5 @@
-//! Programs of other people read the description of the API: a validator, a generator of clients, and a generator of
-//! requests. bin/test and bin/api-check install them from `tests/openapi`.
+//! Tests docs/openapi.json with other programs: a validator, a generator of clients, and a generator of requests.
+//! bin/test and bin/api-check install them from `tests/openapi`.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};

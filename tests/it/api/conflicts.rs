@@ -1,4 +1,4 @@
-//! Tests ETags: of two changes of one state, one is made.
+//! Tests ETags: of two changes of the same state, one is made.
 
 use actix_web::rt;
 use futures_util::future::join_all;

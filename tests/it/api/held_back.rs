@@ -1,4 +1,4 @@
-//! The last byte of a body is held back: the rights at its arrival decide.
+//! Tests a body whose last byte arrives late: the rights at that time decide.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Tests what a program sees and ends of its own user: profile, sessions, tokens.
+//! Tests what a program can read and end of its own user: profile, sessions, tokens.
 
 use latchkey::tokens::ApiScope;
 use serde_json::json;

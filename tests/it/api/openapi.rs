@@ -1,4 +1,4 @@
-//! Tests the description of the API: committed, complete, and clean.
+//! Tests the OpenAPI document: it is committed and complete, and its references resolve.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Tests users at the API: filters, changes, roles, and what the trail and the mailbox say about them.
+//! Tests users at the API: filters, changes, roles, and the events and emails about them.
 
 use latchkey::tokens::ApiScope;
 use serde_json::{Value, json};
@@ -110,7 +110,7 @@ async fn a_change_of_a_role_is_mailed_to_every_administrator() {
     assert_eq!(app.count_letters(subject).await, 3);
     let letter = app.letter(mary.email, subject).await;
     assert!(letter.text.contains(ada.email) && letter.text.contains(grace.email), "{}", letter.text);
-    // The same role again changes and says nothing.
+    // Setting the same role again changes nothing and sends no email.
     program.put(&path, &json!({ "role": "admin" })).await.is(200);
     assert_eq!((app.count_letters(subject).await, app.events("role-changed")), (3, 1));
     program.put(&path, &json!({ "role": "root" })).await.is_problem(422, "unexpected-value");

@@ -1,4 +1,4 @@
-//! Requests that last and were let in with an access token.
+//! Long-lasting requests that were admitted with an access token.
 
 use std::sync::Arc;
 use std::time::Duration;

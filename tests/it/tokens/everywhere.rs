@@ -1,4 +1,4 @@
-//! A revoked token works on no instance once the revocation is answered, however it is revoked.
+//! However a token is revoked, it works on no instance once the revocation is answered.
 
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
@@ -8,7 +8,7 @@ use latchkey_sessions::Use;
 
 use crate::support::app::TestApp;
 use crate::support::process::eventually;
-use crate::support::tokens::make_token;
+use crate::support::tokens::create_token;
 
 /// Returns when both instances serve the token from memory.
 async fn warm(instances: [&TestApp; 2], text: &str) {
@@ -30,8 +30,8 @@ async fn a_token_that_its_owner_revokes_is_dead_on_every_instance_before_the_ans
     let there = here.beside(|_| {});
     let mut browser = here.logged_in(&ada).await;
     for round in 0..10 {
-        let text = make_token(&mut browser, &format!("Program {round}"), &[("me", "1")]).await;
-        let kept = make_token(&mut browser, &format!("Other {round}"), &[("me", "1")]).await;
+        let text = create_token(&mut browser, &format!("Program {round}"), &[("me", "1")]).await;
+        let kept = create_token(&mut browser, &format!("Other {round}"), &[("me", "1")]).await;
         warm([&here, &there], &text).await;
         let id = here.find_token(&text).await.expect("a token").id;
         browser.get("/account/tokens").await.is(200);
@@ -126,7 +126,7 @@ async fn a_token_of_an_app_ends_with_the_app_and_opens_nothing_else() {
     eventually("the end", async || (!app.accepts(created.text.reveal()).await).then_some(())).await;
 }
 
-/// Without a lease the instance asks the database, so it needs no announcement.
+/// Without a lease, an instance reads tokens from the database, so it needs no announcement.
 #[actix_web::test]
 async fn an_instance_that_lost_its_lease_accepts_no_revoked_token() {
     let app = TestApp::spawn();

@@ -1,7 +1,7 @@
 //! The page of a user's tokens, and the administrator's.
 
 use crate::support::app::TestApp;
-use crate::support::tokens::make_token;
+use crate::support::tokens::create_token;
 
 const PAGE: &str = "/account/tokens";
 
@@ -11,7 +11,7 @@ async fn a_token_is_shown_once_listed_and_revoked() {
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     browser.get(PAGE).await.is(200).is_page("account/tokens").has_notice("empty");
-    let text = make_token(&mut browser, "Nightly backup", &[("me", "1")]).await;
+    let text = create_token(&mut browser, "Nightly backup", &[("me", "1")]).await;
     assert!(app.accepts(&text).await);
     let page = browser.get(PAGE).await;
     page.is(200)
@@ -80,7 +80,7 @@ async fn a_member_is_offered_the_scopes_of_members_and_the_apps_that_accept_toke
     assert_eq!(offered, latchkey::tokens::ApiScope::ALL.map(|scope| scope.as_str().replace(':', "_")));
     let forged = [("name", "Off-boarding"), ("expires", "30d"), ("users_write", "1")];
     member.fill_in(PAGE, &forged).await.is(422).is_refused("role-too-low");
-    let text = make_token(&mut member, "Phone", &[("opens", "wiki")]).await;
+    let text = create_token(&mut member, "Phone", &[("opens", "wiki")]).await;
     assert!(app.accepts(&text).await);
     member.get(PAGE).await.says("app:wiki");
 }

@@ -1,4 +1,4 @@
-//! What a lookup costs: nothing for a text that is no token, one query for an unknown token, and no write.
+//! The cost of lookups: no query for a malformed token, one query for an unknown token, and no write.
 
 use latchkey::identity::{Client, UserId};
 use latchkey::tokens::TokenText;

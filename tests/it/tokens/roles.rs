@@ -1,4 +1,4 @@
-//! Who may have which token: limits, scopes and names.
+//! Which tokens a user may create: limits, scopes and names.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn a_token_lasts_a_year_at_most() {
         Some(TokenRefusal::LifetimeTooLong { max })
     );
     assert_eq!(refusal(&app, lasting(max)).await, None);
-    // The database refuses what the program would not write.
+    // The database refuses it, too.
     let longer = "UPDATE tokens SET expires_at = expires_at + interval '2 days'";
     assert!(diesel::connection::SimpleConnection::batch_execute(&mut app.db.connect(), longer).is_err());
 }

@@ -31,7 +31,7 @@ async fn sessions_from_before_the_migration_continue_and_create_tokens() {
     running.logged("schema migrated").await;
     let mut browser = before.copy_at(&running.origin);
     assert!(browser.is_in().await);
-    let text = crate::support::tokens::make_token(&mut browser, "Backup", &[("me", "1")]).await;
+    let text = crate::support::tokens::create_token(&mut browser, "Backup", &[("me", "1")]).await;
     assert!(server.accepts(&text).await);
 }
 
@@ -49,7 +49,7 @@ async fn changes_of_a_user_by_an_older_version_apply_to_the_tokens() {
     for token in &created {
         assert!(server.accepts(token.text.reveal()).await);
     }
-    // Its statements know nothing of tokens.
+    // Its statements do not mention tokens.
     server.db.execute(&format!("UPDATE users SET disabled_at = now() WHERE id = '{}'", ada.id));
     server.db.execute(&format!("DELETE FROM users WHERE id = '{}'", mary.id));
     server.db.execute(&format!("UPDATE users SET role = 'member' WHERE id = '{}'", grace.id));

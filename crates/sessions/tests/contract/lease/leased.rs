@@ -1,4 +1,4 @@
-//! A leased cache: entries of the application are found as sessions are, and revoked as sessions are.
+//! A leased cache: entries of the application are found and revoked like sessions.
 
 use std::time::Duration;
 
