@@ -243,13 +243,15 @@ async fn edited(
     Ok(ctx.accounts().admin.edit_user(actor, UserId(path.id), edit, expected, ctx.client()).await?)
 }
 
-/// Ends every session of a user.
+/// Ends every session of a user, and revokes every token. The precondition is about the user.
 pub async fn end_sessions(
     me: Scoped<UsersWrite>,
     ctx: ApiContext,
     Path(path): Path<ById>,
+    when: Precondition,
 ) -> Result<NoContent, Error> {
-    ctx.accounts().admin.revoke_sessions_of(Some(me.user()), UserId(path.id), ctx.client()).await?;
+    let expected = move |user: &UserRecord| when.admits(Some(&UserResource::version(user)));
+    ctx.accounts().admin.revoke_sessions_if(me.user(), UserId(path.id), expected, ctx.client()).await?;
     Ok(NoContent)
 }
 

@@ -1,6 +1,7 @@
 //! Tests users at the API: filters, changes, roles, and the events and emails about them.
 
 use latchkey::tokens::ApiScope;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -123,6 +124,11 @@ async fn the_sessions_of_a_user_end_everywhere() {
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browsers = [app.logged_in(&ada).await, app.logged_in(&ada).await];
     let mut program = Program::of(&app, &grace, &[ApiScope::UsersWrite]).await;
+    let stale = program
+        .request(Method::DELETE, &format!("/api/v1/users/{}/sessions", ada.id))
+        .header("if-match", "\"stale\"");
+    program.send(stale).await.is_problem(412, "changed-since");
+    assert_eq!(app.events("sessions-revoked"), 0);
     program.delete(&format!("/api/v1/users/{}/sessions", ada.id)).await.is(204);
     for browser in &mut browsers {
         assert!(!browser.is_in().await);
