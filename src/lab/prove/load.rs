@@ -217,7 +217,7 @@ impl Load {
                 answers.note_refusal();
                 answers.refused_after.set(answers.refused_after.get() + usize::from(revoked));
             }
-            // The connection was reset: the request was let in before the revocation.
+            // The connection was reset: the request was admitted before the revocation.
             Err(_)
                 if credential.ends_responses()
                     && !revoked

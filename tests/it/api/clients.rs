@@ -16,7 +16,7 @@ use crate::support::app::TestApp;
 use crate::support::files::root;
 use crate::support::process::DataDir;
 
-/// The environment that is made from `tests/openapi/requirements.txt`.
+/// The Python environment with `tests/openapi/requirements.txt`.
 static PROGRAMS: LazyLock<PathBuf> =
     LazyLock::new(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("openapi-venv").join("bin"));
 

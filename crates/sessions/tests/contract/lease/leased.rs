@@ -183,7 +183,7 @@ async fn without_a_lease_every_lookup_reads_the_database() {
         assert!(finds(&vouchers, key).await);
         assert_eq!(gate.queries(), asked);
     }
-    // No instance is told of this change.
+    // This change is not announced.
     db.execute(&format!(
         "ALTER TABLE vouchers DISABLE TRIGGER ALL; DELETE FROM vouchers {}",
         where_hash(&key)
