@@ -43,6 +43,9 @@ pub struct ExplainIn {
     /// Whether a program sends the request, not a browser that opens a page or sends a form.
     #[serde(default)]
     script: bool,
+    /// Whether the request carries an access token of `user`. It is then sent by a program.
+    #[serde(default)]
+    token: bool,
 }
 
 /// The decision.
@@ -92,11 +95,14 @@ pub async fn explain(
     // Only the time between the two matters.
     let now = Moment(0);
     let proved_at = Moment(-1_000_000 * i64::from(asked.proved_ago.unwrap_or(0)));
-    let caller = user.as_ref().map(|(id, user)| Caller::now(*id, user, login, proved_at));
+    let caller = user.as_ref().map(|(id, user)| match asked.token {
+        true => Caller::with_token(*id, user),
+        false => Caller::now(*id, user, login, proved_at),
+    });
     let method = asked.method.as_deref().unwrap_or("GET").trim().to_ascii_uppercase();
     let path = asked.path.split(['?', '#']).next().unwrap_or_default();
     let mut request = AccessRequest { method: &method, ..AccessRequest::navigation(path, asked.from) };
-    if asked.script {
+    if asked.script || asked.token {
         request.kind = RequestKind::Script;
     }
     // As if a page of the app had sent it.

@@ -144,6 +144,11 @@ async fn explain_gives_the_decision_of_the_proxy() {
     assert!(member["passes"] == false && member["code"] != stranger["code"], "{member}");
     let passkey = json!({ "path": "/", "user": ada.email, "login": "passkey" });
     assert_eq!(program.post(path, &passkey).await.is(200).json()["passes"], true);
+    let with_token = json!({ "path": "/", "user": ada.email, "token": true });
+    assert_eq!(program.post(path, &with_token).await.is(200).json()["passes"], false);
+    body["rules"] = json!([{ "all": true, "access": "signed-in", "tokens": true }]);
+    program.put("/api/v1/apps/wiki", &body).await.is(200);
+    assert_eq!(program.post(path, &with_token).await.is(200).json()["passes"], true);
     for (asked, pointer) in [
         (json!({ "path": "/", "user": "x@example.org" }), "/user"),
         (json!({ "path": "/", "user": "x" }), "/user"),
