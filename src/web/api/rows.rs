@@ -6,7 +6,7 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, web};
 
 use super::admission::identify;
-use super::operation::{ApiOperation, DescribedAnswer, DescribedArgs, DescribedOperation};
+use super::operation::{ApiOperation, DescribedAnswer, DescribedArgs, DescribedOperation, RETRY_AFTER};
 use super::scoped::{Public, ScopeType, Scoped};
 use crate::tokens::ApiScope;
 use crate::web::http::body::{self, Media};
@@ -112,6 +112,7 @@ fn describe<Args: DescribedArgs, A: DescribedAnswer>(operation: &mut DescribedOp
         503,
         "The database does not answer, or the server is busy. Wait as long as `Retry-After` says.",
     );
+    operation.answer_header(503, "Retry-After", RETRY_AFTER);
 }
 
 /// `handler` as a service.
