@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::batch_loader::{Answer, QueuedLookup};
+use super::batch_loader::{LookupResult, QueuedLookup};
 use super::scoped_key::FoundKey;
 use super::{KeyHash, LiveSession};
 
@@ -14,9 +14,9 @@ pub(crate) struct Lookup<O> {
 /// What kind of key is looked up, and where the answer goes.
 pub(super) enum Wanted<O> {
     /// The session's own key.
-    Session(oneshot::Sender<Answer<LiveSession<O>>>),
+    Session(oneshot::Sender<LookupResult<LiveSession<O>>>),
     /// A scoped key.
-    Scoped(oneshot::Sender<Answer<FoundKey<O>>>),
+    Scoped(oneshot::Sender<LookupResult<FoundKey<O>>>),
 }
 
 impl<O> QueuedLookup for Lookup<O> {

@@ -19,7 +19,7 @@ use crate::web::http::problem::Problem;
 use crate::web::http::request_state::RequestState;
 use crate::web::http::urlencoded::has_control;
 
-/// The body, as the type describes it.
+/// The body, parsed as `T`.
 pub struct Input<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Input<T> {
@@ -55,7 +55,7 @@ impl<T: ToSchema + 'static> DescribedArg for Input<T> {
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let whole: Value =
         serde_json::from_slice(body).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, NOT_JSON))?;
-    // serde would also take the fields of an object from an array, in their order.
+    // serde would also accept an array with the fields of an object in their order.
     if !whole.is_object() || has_array_in_array(&whole) {
         return Err(Problem::invalid("", NOT_OBJECT));
     }
@@ -63,17 +63,17 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if let Some(pointer) = control_character(&whole, String::new()) {
         return Err(Problem::invalid(pointer, CONTROL_CHARACTER));
     }
-    // From the text, because `whole` has each field once.
+    // Parsed from the text again, because `whole` no longer shows repeated fields.
     let mut reader = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (pointer, why) = (pointer(error.path()), error.inner().to_string());
-        // The position is that of the byte; the pointer says more.
+        // The pointer is more useful than the line and column of the parser.
         let why = why.split(" at line ").next().unwrap_or_default();
         Problem::invalid(pointer, unexpected_value(why))
     })
 }
 
-/// No documented body has one.
+/// No documented body has nested arrays.
 fn has_array_in_array(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(|item| item.is_array() || has_array_in_array(item)),
@@ -82,7 +82,7 @@ fn has_array_in_array(value: &Value) -> bool {
     }
 }
 
-/// The pointer to the first text, or name of a field, with a control character.
+/// The pointer to the first string, or the first name of a field, with a control character.
 fn control_character(value: &Value, at: String) -> Option<String> {
     match value {
         Value::String(text) => has_control(text).then_some(at),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_malformed() {
+    fn a_body_that_is_not_json_is_400() {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         for body in ["", "{", "{}x", "{\"limit\":1e999}", "\u{feff}{}", "{\"limit\":01}", &deep] {
             assert_eq!(refused(body).0, 400, "{body}");
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_documented_form_is_named() {
+    fn a_value_that_is_not_as_documented_is_422_and_named() {
         for (body, pointer) in [
             ("[]", ""),
             ("null", ""),

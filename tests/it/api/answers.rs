@@ -1,4 +1,4 @@
-//! Tests what all answers have in common: methods, unknown paths, headers, and the face of faults.
+//! Tests what all answers have in common: methods, unknown paths, headers, and the form of faults.
 
 use latchkey::config::Span;
 use latchkey::tokens::ApiScope;
@@ -52,7 +52,7 @@ async fn head_answers_like_get_without_a_body() {
 }
 
 #[actix_web::test]
-async fn every_answer_is_kept_by_no_cache_and_sets_no_cookie() {
+async fn no_answer_may_be_cached_or_sets_a_cookie() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut program = Program::with_all(&app, &grace).await;
@@ -65,7 +65,7 @@ async fn every_answer_is_kept_by_no_cache_and_sets_no_cookie() {
 }
 
 #[actix_web::test]
-async fn a_fault_is_a_problem_that_reveals_nothing() {
+async fn a_fault_is_a_problem_document_without_details() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut program = Program::with_all(&app, &grace).await;
