@@ -91,7 +91,7 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     browser.get("/account/security").await.is(200);
     browser.post(&format!("{path}/remove"), &[]).await.redirects_to("/account/security");
     let fields = [("name", TYPED), ("expires", "7d"), ("me", "1")];
-    browser.fill_in("/account/tokens", &fields).await.is(200).is_page("account/tokens");
+    browser.fill_in("/account/tokens", &fields).await.is(200).is_page("account/tokens/created");
     // Address, password, deletion of the account.
     browser.fill_in("/account/email", &[("email", "eve@example.org")]).await.is(303);
     let confirm = app.letter("eve@example.org", subjects::CONFIRM_EMAIL).await;
@@ -138,7 +138,7 @@ async fn no_email_contains_typed_text() {
     let mut admin = thief(&app, &grace).await;
     admin.fill_in("/admin/invitations", &[("email", "radia@example.org")]).await.is(303);
     let mut program = Program::with_all(&app, &grace).await;
-    program.patch(&format!("/api/v1/users/{}", mary.id), &json!({ "role": "admin" })).await.is(200);
+    program.put(&format!("/api/v1/users/{}/role", mary.id), &json!({ "role": "admin" })).await.is(200);
 
     let letters = app.accounts.mailer().mailbox(app.accounts.db()).await.unwrap();
     let mut seen = BTreeSet::new();
