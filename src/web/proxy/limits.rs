@@ -19,9 +19,6 @@ pub const FRESH: Duration = Duration::from_secs(1);
 /// Idle connections of one worker to one app: enough for bursts.
 pub const IDLE_CONNECTIONS: usize = 64;
 
-/// A connection that has just been used may need a moment until it accepts the next request.
-pub const READY_WITHIN: Duration = Duration::from_millis(20);
-
 /// Bytes of a response that are read at once: few wake-ups for a large download, and little memory for a slow client.
 pub const READ_BUFFER: usize = 64 * 1024;
 

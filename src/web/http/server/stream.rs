@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::chunks::ChunkScanner;
 use super::head::HeadScanner;
-use super::raw_stream::ClientSocket;
+use super::raw_stream::{ClientSocket, is_drained};
 use super::traffic::{Room, Traffic};
 
 /// The longest head of a request, as in Node. Our own cookies take 1 KiB.
@@ -114,6 +114,10 @@ impl BoundedStream {
             ready!(self.stream.poll_read_ready(cx))?;
             match self.stream.try_read_buf(&mut part) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(count) if count < limit => {
+                    is_drained(&self.stream);
+                    return Poll::Ready(Ok(count));
+                }
                 read => return Poll::Ready(read),
             }
         }
