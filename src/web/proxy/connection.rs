@@ -5,7 +5,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use actix_web::web::{Bytes, BytesMut};
@@ -44,9 +44,13 @@ impl Connection {
         Ok(Self { stream, socket, counted })
     }
 
-    /// Whether another request can be sent now.
-    pub fn is_usable(&self) -> bool {
-        self.socket.is_silent()
+    /// Whether another request can be sent now: nothing was received that belongs to no request.
+    pub fn is_usable(&mut self) -> bool {
+        // TLS may hold bytes that the socket does not show, and the socket messages that are not for us.
+        let mut cx = Context::from_waker(Waker::noop());
+        let is_read =
+            matches!(self.stream, UpstreamStream::Plain(_)) || self.poll_read(&mut cx, |_| ()).is_pending();
+        is_read && self.socket.is_silent()
     }
 
     /// From now on it carries the request of this stream; `None`: it carries no request.

@@ -150,7 +150,10 @@ mod tests {
         assert_eq!(ended(Framing::UntilEnd, b"ab"), Some((b"ab".to_vec(), false)));
         assert_eq!(ended(Framing::None, b"ab"), Some((Vec::new(), true)));
         let chunked = |bytes: &[u8]| ended(Framing::Chunked, bytes);
-        assert_eq!(chunked(b"2;x=y\r\nab\r\n1\r\nc\r\n0\r\nx-sum: 1\r\n\r\nHTTP"), Some((b"abc".to_vec(), true)));
+        assert_eq!(
+            chunked(b"2;x=y\r\nab\r\n1\r\nc\r\n0\r\nx-sum: 1\r\n\r\nHTTP"),
+            Some((b"abc".to_vec(), true))
+        );
         assert_eq!(chunked(b"5\r\nab"), Some((b"ab".to_vec(), false)));
         assert_eq!(chunked(b"2\r\nab\r\n0\r\n"), Some((b"ab".to_vec(), false)));
         for malformed in ["zz\r\n", "2\r\nabc\r\n", "-1\r\n", "\r\n"] {

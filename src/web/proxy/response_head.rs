@@ -4,9 +4,7 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING,
-};
+use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use httparse::{ParserConfig, Response, Status};
 
 use super::error::ProxyError;
@@ -167,7 +165,10 @@ mod tests {
         ] {
             assert_eq!(parsed(head).framing(false).ok(), framing, "{head:?}");
         }
-        assert_eq!(parsed("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").framing(true).ok(), Some(Framing::None));
+        assert_eq!(
+            parsed("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").framing(true).ok(),
+            Some(Framing::None)
+        );
     }
 
     #[test]
@@ -176,8 +177,16 @@ mod tests {
         let (head, length) = ResponseHead::parse(text.as_bytes()).expect("valid").expect("complete");
         assert_eq!((head.status, head.headers.0.len(), &text[length..]), (StatusCode::NOT_FOUND, 1, "rest"));
         assert!(ResponseHead::parse(b"HTTP/1.1 103 Early Hints\r\n\r\n").expect("valid").is_none());
-        assert_eq!(parsed("HTTP/1.1 101 Switching Protocols\r\n\r\n").status, StatusCode::SWITCHING_PROTOCOLS);
-        for bad in ["HTTP/1.1 two\r\n\r\n", "SSH-2.0-x\r\n", "HTTP/1.1 200 OK\r\na b: c\r\n\r\n", "HTTP/1.1 042 x\r\n\r\n"] {
+        assert_eq!(
+            parsed("HTTP/1.1 101 Switching Protocols\r\n\r\n").status,
+            StatusCode::SWITCHING_PROTOCOLS
+        );
+        for bad in [
+            "HTTP/1.1 two\r\n\r\n",
+            "SSH-2.0-x\r\n",
+            "HTTP/1.1 200 OK\r\na b: c\r\n\r\n",
+            "HTTP/1.1 042 x\r\n\r\n",
+        ] {
             assert!(ResponseHead::parse(bad.as_bytes()).is_err(), "{bad:?}");
         }
     }

@@ -21,11 +21,7 @@ pub struct ResponseFacts<'a> {
 
 /// Writes the upstream's headers to `out`, without those that are for Latchkey or that affect more than the app, with the
 /// length of the body.
-pub fn write(
-    sent: ReceivedHeaders,
-    facts: &ResponseFacts<'_>,
-    out: &mut HeaderMap,
-) {
+pub fn write(sent: ReceivedHeaders, facts: &ResponseFacts<'_>, out: &mut HeaderMap) {
     let named = NamedByConnection::new(sent.all(header::CONNECTION), PROTECTED);
     for (name, value) in sent.0 {
         let text = name.as_str();

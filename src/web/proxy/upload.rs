@@ -137,7 +137,11 @@ impl Upload {
         self.progress.moved.set(now);
         self.progress.pace(|pace| pace.moved(count, now));
         self.is_over = self.left == Some(0);
-        self.progress.state.set(if self.is_over { UploadState::Complete } else { UploadState::WaitsForUpstream });
+        self.progress.state.set(if self.is_over {
+            UploadState::Complete
+        } else {
+            UploadState::WaitsForUpstream
+        });
         Ok(part)
     }
 }

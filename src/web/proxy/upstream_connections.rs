@@ -43,7 +43,7 @@ impl UpstreamConnections {
     pub fn take_idle(&self, app: &Arc<App>, repeatable: bool) -> Option<Connection> {
         loop {
             let now = Instant::now();
-            let idle = self.connections(app, |connections| connections.idle.take(repeatable, now))?;
+            let mut idle = self.connections(app, |connections| connections.idle.take(repeatable, now))?;
             if idle.is_usable() {
                 return Some(idle);
             }

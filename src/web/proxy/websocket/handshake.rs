@@ -17,6 +17,7 @@ use sha1::{Digest as _, Sha1};
 use super::tunnel::{Tunnel, TunnelParts};
 use crate::apps::App;
 use crate::web::http::server::{ClientConnection, RawStream};
+use crate::web::proxy::await_head;
 use crate::web::proxy::connection::Connection;
 use crate::web::proxy::download::ResponseSource;
 use crate::web::proxy::error::ProxyError;
@@ -30,7 +31,6 @@ use crate::web::proxy::response_head::ReceivedHeaders;
 use crate::web::proxy::response_headers::{self, ResponseFacts};
 use crate::web::proxy::sending::Sending;
 use crate::web::proxy::upstream_connections::UpstreamConnections;
-use crate::web::proxy::await_head;
 use crate::web::streams::StreamGate;
 
 const WEBSOCKET: &str = "websocket";
@@ -167,8 +167,7 @@ fn checked_key(head: &RequestHead) -> Result<&[u8], ProxyError> {
 /// Whether the upstream has accepted the handshake (RFC 6455 §4.1). If it has not, the client must not believe that it
 /// is talking to a websocket.
 fn check_switch(headers: &ReceivedHeaders, accept: &str) -> Result<(), ProxyError> {
-    let is_upgrade =
-        headers.words(header::CONNECTION).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
+    let is_upgrade = headers.words(header::CONNECTION).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
     let is_accepted = headers.all(HeaderName::from_static(ACCEPT)).eq([accept.as_bytes()]);
     let mut upgrades = headers.all(header::UPGRADE);
     let to_websocket = upgrades.next().is_some_and(is_websocket) && upgrades.next().is_none();
