@@ -1,13 +1,15 @@
 //! Passes a request on to the upstream, and returns its response.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use actix_http::{Payload, Request, RequestHead, Response};
 use actix_web::body::BoxBody;
 use actix_web::http::{Method, header};
-use latchkey_sessions::WriteGate as _;
+use latchkey_sessions::{Direction, WriteGate as _};
 
 use super::download::ResponseSource;
 use super::error::ProxyError;
@@ -58,6 +60,8 @@ impl Transport {
         let connection = ClientConnection::serve_app(&request, app.limits.idle);
         if let (Some(connection), Some(gate)) = (&connection, &gate) {
             connection.guard(gate.clone());
+            // Until a side is written, nothing else wakes the task if access ends.
+            poll_fn(|cx| Poll::Ready(gate.register(Direction::Down, cx))).await;
         }
         let payload = request.take_payload();
         let head = request.head();
@@ -69,7 +73,8 @@ impl Transport {
         let is_private = identity.is_some() || depends_on_network(app);
         if websocket::asks_for_websocket(head) {
             let passed = gate.clone();
-            let asked = Handshake { app, head, target: &target, facts, is_private, client: connection, gate: passed };
+            let asked =
+                Handshake { app, head, target: &target, facts, is_private, client: connection, gate: passed };
             return unless_cut(websocket::open(&self.0, asked).await, gate.as_ref());
         }
         if let (BodyLength::Sized(length), Some(max)) = (body, app.limits.max_body)
@@ -162,7 +167,10 @@ impl Transport {
 fn is_event_stream(headers: &ReceivedHeaders) -> bool {
     let prefix = b"text/event-stream";
     let mut media = headers.all(header::CONTENT_TYPE);
-    media.next().and_then(|media| media.get(..prefix.len())).is_some_and(|media| media.eq_ignore_ascii_case(prefix))
+    media
+        .next()
+        .and_then(|media| media.get(..prefix.len()))
+        .is_some_and(|media| media.eq_ignore_ascii_case(prefix))
 }
 
 /// How the parser has framed the request.
