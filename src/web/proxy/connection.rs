@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead as _, AsyncReadExt as _, ReadBuf};
 
 use super::connect::connect;
 use super::error::ProxyError;
-use super::limits::READ_BUFFER;
+use super::limits::{LARGE_READ, READ_BUFFER};
 use super::sending::Sending;
 use super::shared::{TransportShared, UpstreamSlot};
 use super::socket::{Socket, UpstreamStream};
@@ -83,7 +83,7 @@ impl Connection {
 
     /// The same for many bytes, without copying them. Reuses `buffer` once its bytes have been dropped.
     pub fn poll_read_into(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Bytes>> {
-        buffer.reserve(READ_BUFFER);
+        buffer.reserve(LARGE_READ);
         ready!(pin!(self.stream.read_buf(buffer)).poll(cx))?;
         Poll::Ready(Ok(buffer.split().freeze()))
     }
