@@ -90,12 +90,12 @@ fn no_answer(within: Duration) -> String {
 }
 
 /// A connection to the server, with TLS or without.
-pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait DoctorConnection: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> DoctorConnection for S {}
 
 /// Connects to the host of `url`.
-pub async fn open(url: &Url, within: Duration) -> Result<Box<dyn Connection>, String> {
+pub async fn open(url: &Url, within: Duration) -> Result<Box<dyn DoctorConnection>, String> {
     // The brackets of an IPv6 address are not part of the name to look up and to verify.
     let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let stream = connect(name, url.port_or_known_default().unwrap_or(443)).await?;
@@ -152,7 +152,7 @@ fn request(url: &Url, host: &str, spec: RequestSpec<'_>) -> Result<Request<Full<
 }
 
 async fn exchange(
-    stream: Box<dyn Connection>,
+    stream: Box<dyn DoctorConnection>,
     request: Request<Full<Bytes>>,
     title_case: bool,
 ) -> Result<Response, String> {

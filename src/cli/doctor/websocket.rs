@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 use tokio::time::{timeout, timeout_at};
 use url::Url;
 
-use super::http::{Connection, open};
+use super::http::{DoctorConnection, open};
 
 /// For the connection and the handshake.
 const OPENS_WITHIN: Duration = Duration::from_secs(15);
@@ -17,13 +17,13 @@ const PONG: [u8; 6] = [0x8A, 0x80, 0, 0, 0, 0];
 
 const KEY: &str = "bGF0Y2hrZXktZG9jdG9yIQ==";
 
-pub enum Ended {
+pub enum SocketEnd {
     After(Duration),
     NotWithin,
 }
 
 /// Opens a websocket, and waits until it ends. Blocks.
-pub fn hold(url: &Url, path: &str, headers: &[(&str, &str)], within: Duration) -> Result<Ended, String> {
+pub fn hold(url: &Url, path: &str, headers: &[(&str, &str)], within: Duration) -> Result<SocketEnd, String> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let ended = runtime.block_on(async {
         let opening = timeout(OPENS_WITHIN, handshake(url, path, headers)).await;
@@ -38,7 +38,7 @@ async fn handshake(
     url: &Url,
     path: &str,
     headers: &[(&str, &str)],
-) -> Result<BufReader<Box<dyn Connection>>, String> {
+) -> Result<BufReader<Box<dyn DoctorConnection>>, String> {
     let failed = |error: std::io::Error| format!("the handshake fails: {error}");
     let mut stream = open(url, OPENS_WITHIN).await?;
     let host = url.host_str().unwrap_or_default();
@@ -65,16 +65,16 @@ async fn handshake(
 }
 
 /// Answers each ping until the other side ends the connection.
-async fn watch(mut socket: BufReader<Box<dyn Connection>>, within: Duration) -> Ended {
+async fn watch(mut socket: BufReader<Box<dyn DoctorConnection>>, within: Duration) -> SocketEnd {
     let opened = Instant::now();
     let end = opened + within;
     let mut received = [0; 256];
     loop {
         match timeout_at(end.into(), socket.read(&mut received)).await {
-            Err(_) => return Ended::NotWithin,
-            Ok(Ok(0) | Err(_)) => return Ended::After(opened.elapsed()),
+            Err(_) => return SocketEnd::NotWithin,
+            Ok(Ok(0) | Err(_)) => return SocketEnd::After(opened.elapsed()),
             Ok(Ok(_)) if is_close(&received) || socket.write_all(&PONG).await.is_err() => {
-                return Ended::After(opened.elapsed());
+                return SocketEnd::After(opened.elapsed());
             }
             Ok(Ok(_)) => {}
         }

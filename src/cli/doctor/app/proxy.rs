@@ -32,18 +32,19 @@ fn of_decision(facts: &DecisionFacts) -> Option<ProxyKind> {
 }
 
 /// The first version that can be made safe, and what is wrong with earlier ones.
-fn safe_since(kind: ProxyKind) -> (Version, &'static str) {
+fn safe_since(kind: ProxyKind) -> (ProxyVersion, &'static str) {
     match kind {
-        ProxyKind::Nginx => (Version([1, 5, 4]), "it has no `auth_request`"),
-        ProxyKind::Caddy => {
-            (Version([2, 11, 7]), "it passes other spellings of identity headers on, such as Remote_User")
-        }
+        ProxyKind::Nginx => (ProxyVersion([1, 5, 4]), "it has no `auth_request`"),
+        ProxyKind::Caddy => (
+            ProxyVersion([2, 11, 7]),
+            "it passes other spellings of identity headers on, such as Remote_User",
+        ),
         ProxyKind::Traefik => (
-            Version([3, 7, 13]),
+            ProxyVersion([3, 7, 13]),
             "it has no `aliasHeadersStrategy`, so it passes other spellings of identity headers on, such as Remote_User",
         ),
-        ProxyKind::Haproxy => (Version([2, 5, 0]), "its Lua has no `core.httpclient()`"),
-        ProxyKind::Envoy => (Version([1, 19, 0]), "it has no `path_with_escaped_slashes_action`"),
+        ProxyKind::Haproxy => (ProxyVersion([2, 5, 0]), "its Lua has no `core.httpclient()`"),
+        ProxyKind::Envoy => (ProxyVersion([1, 19, 0]), "it has no `path_with_escaped_slashes_action`"),
     }
 }
 
@@ -59,9 +60,9 @@ fn version_command(kind: ProxyKind) -> &'static str {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version([u32; 3]);
+pub struct ProxyVersion([u32; 3]);
 
-impl Version {
+impl ProxyVersion {
     /// The first number with dots in a text, such as `v2.11.7 h1:…` or `nginx/1.22.1`.
     pub fn find(text: &str) -> Option<Self> {
         let words = text.split(|sign: char| !sign.is_ascii_digit() && sign != '.');
@@ -72,7 +73,7 @@ impl Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for ProxyVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [major, minor, patch] = self.0;
         write!(f, "{major}.{minor}.{patch}")
@@ -83,7 +84,7 @@ impl fmt::Display for Version {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamedProxy {
     pub kind: ProxyKind,
-    pub version: Option<Version>,
+    pub version: Option<ProxyVersion>,
 }
 
 impl FromStr for NamedProxy {
@@ -94,7 +95,9 @@ impl FromStr for NamedProxy {
         let kind = ProxyKind::parse(name)
             .ok_or("write nginx, caddy, traefik, haproxy or envoy, such as caddy=2.11.7")?;
         let version = match version {
-            Some(text) => Some(Version::find(text).ok_or("write a version after the =, such as 2.11.7")?),
+            Some(text) => {
+                Some(ProxyVersion::find(text).ok_or("write a version after the =, such as 2.11.7")?)
+            }
             None => None,
         };
         Ok(Self { kind, version })
@@ -112,7 +115,7 @@ pub fn detect(
     let of_server = ProxyKind::parse(server.split(['/', ' ']).next().unwrap_or_default());
     let kind = named.map(|named| named.kind).or_else(|| decision.and_then(of_decision)).or(of_server)?;
     let said = named.and_then(|named| named.version);
-    let version = said.or_else(|| Version::find(&server).filter(|_| of_server == Some(kind)));
+    let version = said.or_else(|| ProxyVersion::find(&server).filter(|_| of_server == Some(kind)));
     Some(NamedProxy { kind, version })
 }
 
@@ -157,9 +160,12 @@ mod tests {
             ("7", None),
             ("99999999999.1", None),
         ] {
-            assert_eq!(Version::find(text), found.map(Version), "{text}");
+            assert_eq!(ProxyVersion::find(text), found.map(ProxyVersion), "{text}");
         }
-        assert!(Version([2, 11, 7]) < Version([2, 12, 0]) && Version([3, 7, 9]) < Version([3, 7, 13]));
+        assert!(
+            ProxyVersion([2, 11, 7]) < ProxyVersion([2, 12, 0])
+                && ProxyVersion([3, 7, 9]) < ProxyVersion([3, 7, 13])
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::advice::ConfigPart;
 use super::asking::KnownApp;
 use crate::cli::doctor::bounded;
 use crate::cli::doctor::finding::{Finding, note, ok, problem, warning};
-use crate::cli::doctor::websocket::{self, Ended};
+use crate::cli::doctor::websocket::{self, SocketEnd};
 use crate::web::ops::app_question::STREAM;
 use crate::web::ops::doctor::HEADER;
 
@@ -36,14 +36,14 @@ fn measured(app: &KnownApp, slow: Duration) -> Finding {
     let headers = [(HEADER, question.as_str()), ("origin", origin.as_str())];
     match websocket::hold(&app.site.url, STREAM, &headers, slow) {
         Err(why) => problem(CHECK, why, app.advice(ConfigPart::Upgrade, "")),
-        Ok(Ended::After(time)) => ok(
+        Ok(SocketEnd::After(time)) => ok(
             CHECK,
             format!(
                 "the proxy ends a websocket after {} s, so none stays open longer than that after its session",
                 time.as_secs()
             ),
         ),
-        Ok(Ended::NotWithin) => warning(
+        Ok(SocketEnd::NotWithin) => warning(
             CHECK,
             format!(
                 "a websocket is still open after {} s: it stays open when its session has ended",
