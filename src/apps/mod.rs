@@ -43,7 +43,7 @@ pub use app_file_entry::AppFileEntry;
 pub use app_refusal::{AppRefusal, AppWarning, FileRefusal, RuleRefusal};
 pub use apply::{Applied, ApplyOptions};
 pub use caller::{Caller, CallerKind};
-pub use choices::{AppMode, AppSource, Explain, RemoteUser, RequiredFactor, UpstreamHost};
+pub use choices::{AppMode, AppSource, Explain, ProxyKind, RemoteUser, RequiredFactor, UpstreamHost};
 pub use decide::{decide, decide_with_trace};
 pub use difference::{AppDifference, DifferenceKind};
 pub use file::AppsFile;

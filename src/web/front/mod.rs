@@ -11,10 +11,13 @@ mod app_key;
 mod app_request;
 mod door;
 mod echo;
+mod echo_behind_guard;
+mod echo_stream;
 mod handoff;
 mod host;
 mod leave;
 mod page;
+mod question;
 
 pub use access_attempt::header_texts;
 pub use answers::{can_set_up, code_of};
