@@ -92,11 +92,8 @@ pub(super) fn resolve(
             "LATCHKEY__METRICS__PORT is {port}, which serves the pages: choose another port for metrics"
         ));
     }
-    let front = FrontSettings {
-        bind: written.front.bind,
-        port: written.front.port,
-        hops: written.front.hops,
-    };
+    let front =
+        FrontSettings { bind: written.front.bind, port: written.front.port, hops: written.front.hops };
     if let Some(taken) = front.port.filter(|own| *own != 0)
         && (taken == port || metrics.is_some_and(|metrics| metrics.port() == taken))
     {
