@@ -23,7 +23,7 @@ impl<'r> AccessAttempt<'r> {
             &headers,
             BodyLength::announced(app_request.headers).has_body(),
             app_request.address,
-            app_request.shared.trusted_hops,
+            app_request.hops,
         );
         let credential = app_request.credential();
         // A program, whatever it accepts: it could not log in on a page.

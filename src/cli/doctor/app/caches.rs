@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::advice::ConfigPart;
 use super::asking::{KnownApp, Unanswered};
 use crate::cli::doctor::finding::{Finding, ok, problem, warning};
 use crate::cli::doctor::http::RequestSpec;
@@ -19,32 +20,41 @@ fn new_target() -> Result<String, Unanswered> {
 
 /// If Latchkey refuses, ends the connection, hangs or has no database, no client may get a page.
 pub fn closed(app: &KnownApp) -> Finding {
-    look_closed(app).unwrap_or_else(|unanswered| unanswered.finding("app.closed", &app.site))
+    look_closed(app)
+        .unwrap_or_else(|unanswered| app.unanswered("app.closed", &unanswered, ConfigPart::FailsClosed))
 }
+
+const PRETENCES: [(Pretend, &str); 4] = [
+    (Pretend::Refuse, "refuses the user"),
+    (Pretend::Close, "ends the connection"),
+    (Pretend::Unavailable, "has no database"),
+    (Pretend::Slow, "does not answer"),
+];
+
+const NO_OTHER_ANSWERS: &str = "remove stale caching, error pages with a status of success and other servers from the route of this host (`proxy_cache_use_stale`, `proxy_next_upstream`, `error_page … =200` in nginx)";
 
 fn look_closed(app: &KnownApp) -> Result<Finding, Unanswered> {
     let check = "app.closed";
     let target = new_target()?;
     // A cache would store this response.
     app.site.ask(&target, &[])?;
-    for (pretend, what) in [
-        (Pretend::Refuse, "refuses the user"),
-        (Pretend::Close, "ends the connection"),
-        (Pretend::Unavailable, "has no database"),
-        (Pretend::Slow, "does not answer"),
-    ] {
-        let spec = RequestSpec { within: HANGS_FOR, ..RequestSpec::get(&target, &[]) };
-        // Without a response, there is no page either.
-        let Ok((_, response)) = app.site.send_question(spec, pretend) else { continue };
-        if response.status < 400 {
-            return Ok(problem(
-                check,
-                format!(
-                    "when Latchkey {what}, the client gets {}: something in front answers in its place",
-                    response.status
-                ),
-                "remove stale caching, error pages with a status of success and other servers from the route of this host (`proxy_cache_use_stale`, `proxy_next_upstream`, `error_page … =200` in nginx)",
-            ));
+    // In forward-auth mode, the app may be behind other lines of the configuration than the echo.
+    let paths = if app.is_forwarded() { vec![target.as_str(), "/"] } else { vec![target.as_str()] };
+    for path in paths {
+        for (pretend, what) in PRETENCES {
+            let spec = RequestSpec { within: HANGS_FOR, ..RequestSpec::get(path, &[]) };
+            // Without a response, there is no page either.
+            let Ok((_, response)) = app.site.send_question(spec, pretend) else { continue };
+            if response.status < 400 {
+                return Ok(problem(
+                    check,
+                    format!(
+                        "when Latchkey {what}, the client gets {}: something in front answers in its place",
+                        response.status
+                    ),
+                    app.advice(ConfigPart::FailsClosed, NO_OTHER_ANSWERS),
+                ));
+            }
         }
     }
     Ok(ok(
@@ -55,7 +65,7 @@ fn look_closed(app: &KnownApp) -> Result<Finding, Unanswered> {
 
 /// A response for one user must not be given to another.
 pub fn cached(app: &KnownApp) -> Finding {
-    look_cached(app).unwrap_or_else(|unanswered| unanswered.finding("app.cache", &app.site))
+    look_cached(app).unwrap_or_else(|unanswered| app.unanswered("app.cache", &unanswered, ConfigPart::Cache))
 }
 
 fn look_cached(app: &KnownApp) -> Result<Finding, Unanswered> {
@@ -69,7 +79,10 @@ fn look_cached(app: &KnownApp) -> Result<Finding, Unanswered> {
             return Ok(problem(
                 check,
                 "a cache in front gives the response for one request to another, although it is private",
-                "turn caching off for this host: users would see each other's pages",
+                app.advice(
+                    ConfigPart::Cache,
+                    "turn caching off for this host: users would see each other's pages",
+                ),
             ));
         }
         return Err(Unanswered::Other { status: second.status });
@@ -79,7 +92,10 @@ fn look_cached(app: &KnownApp) -> Result<Finding, Unanswered> {
         return Ok(warning(
             check,
             format!("`Cache-Control: private` arrives as {control:?}"),
-            "let the proxy in front pass it on unchanged: other caches and browsers depend on it",
+            app.advice(
+                ConfigPart::Answers,
+                "let the proxy in front pass it on unchanged: other caches and browsers depend on it",
+            ),
         ));
     }
     Ok(ok(check, "no cache in front stores a private response"))
