@@ -16,8 +16,8 @@ pub struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    /// Sets the four headers. Headers with these names that the client sent have already been removed.
-    pub fn write_to(&self, headers: &mut HeaderMap, names: &IdentityHeaders, user: RemoteUser) {
+    /// The values of the four headers, in the order of [`IdentityHeaders::all`].
+    pub fn values(&self, user: RemoteUser) -> [String; 4] {
         let user = match user {
             RemoteUser::Id => self.id,
             RemoteUser::Email => self.email,
@@ -29,10 +29,14 @@ impl Identity<'_> {
             }
             encode(group, &mut groups);
         }
-        put(headers, names.user.as_str(), &encoded(user));
-        put(headers, names.email.as_str(), &encoded(self.email));
-        put(headers, names.name.as_str(), &encoded(self.name));
-        put(headers, names.groups.as_str(), &groups);
+        [encoded(user), encoded(self.email), encoded(self.name), groups]
+    }
+
+    /// Sets the four headers. Headers with these names that the client sent have already been removed.
+    pub fn write_to(&self, headers: &mut HeaderMap, names: &IdentityHeaders, user: RemoteUser) {
+        for (name, value) in names.all().into_iter().zip(self.values(user)) {
+            put(headers, name.as_str(), &value);
+        }
     }
 }
 
