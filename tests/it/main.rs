@@ -67,6 +67,7 @@ mod pipelining;
 mod planning;
 mod profile;
 mod prometheus;
+mod proxies;
 mod proxy;
 mod recovery_codes;
 mod register;

@@ -26,6 +26,8 @@ pub struct Shared {
     /// Whether this instance may pass requests on to apps: without an invalidation listener, it would keep passing
     /// requests on after their session has ended.
     pub(in crate::web) can_proxy: bool,
+    /// Host and port of the decision listener, for the configurations of other proxies.
+    pub(in crate::web) decision_listener: String,
     pub limits: SessionLimits,
     pub trusted_hops: usize,
     /// Local mode: the mailbox and the gallery of form parts exist.
