@@ -61,6 +61,7 @@ async fn haproxy_lets_in_no_one_without_latchkey() {
 
 /// All of it, for `bin/front-check`.
 pub async fn every_check(program: ProxyProgram) -> Vec<Row> {
+    printed::accepts_every_kind_of_app(program);
     requests(program).await;
     handoffs(program).await;
     browsers(program).await;

@@ -81,6 +81,28 @@ impl ProxyProgram {
     }
 }
 
+impl ProxyProgram {
+    /// How to have it check the file without running it; `None` if it cannot.
+    pub fn check_command(self, dir: &Path, file: &Path) -> Option<Command> {
+        let mut command = match self {
+            Self::Caddy => {
+                let mut command = Command::new(installed().join("bin/caddy"));
+                command.args(["validate", "--adapter", "caddyfile", "--config"]).arg(file);
+                command.env("XDG_DATA_HOME", dir).env("XDG_CONFIG_HOME", dir);
+                return Some(command);
+            }
+            Self::Traefik => return None,
+            _ => self.command(dir, file),
+        };
+        command.args(match self {
+            Self::Envoy => &["--mode", "validate"][..],
+            Self::Haproxy => &["-c"],
+            _ => &["-t"],
+        });
+        Some(command)
+    }
+}
+
 /// The names of files that several instances or users would share are given beside the configuration.
 fn nginx_command(program: PathBuf, dir: &Path, file: &Path) -> Command {
     let here = dir.display();
