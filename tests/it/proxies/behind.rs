@@ -97,7 +97,7 @@ fn forward_auth(slug: &str, origins: &[String]) -> App {
 
 impl Behind {
     pub async fn start(program: ProxyProgram) -> Self {
-        let app = TestApp::spawn();
+        let app = TestApp::spawn_with(|settings| settings.front.port = Some(0));
         let ada = app.ada().await;
         let (http, https) = (free_port(), free_port());
         let at = [format!("http://docs.localhost:{http}"), format!("https://wiki.localhost:{https}")];
