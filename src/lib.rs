@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! secret ← config ← db ← mail ← identity ← passwords ← audit ← throttle ← notices ← factors ← cleanup ← login
-//!   ← recovery ← registration ← groups ← users ← maintenance ← apps ← tokens ← lab ← web ← cli
+//!   ← recovery ← registration ← users ← maintenance ← groups ← apps ← tokens ← lab ← web ← cli
 //! ```
 //!
 //! `docs/architecture.md` says what each one does. [`accounts`] composes the services from [`passwords`] to

@@ -17,7 +17,7 @@ const CONNECTIONS: &str = "16";
 
 const EMAIL: &str = "ada@example.org";
 
-const WAYS: [(&str, &str); 2] =
+const VARIANTS: [(&str, &str); 2] =
     [("with an access token", "/api/v1/me"), ("with a JWT, HS256", "/yardstick/api/hs256")];
 
 struct Turn {
@@ -37,7 +37,7 @@ pub fn measure(report: &mut Report) {
     for turn in 0..=report.rounds() * TURNS {
         let [token, jwt]: [Turn; 2] = std::array::from_fn(|way| {
             let before = served.cpu();
-            let (name, path) = WAYS[way];
+            let (name, path) = VARIANTS[way];
             let url = format!("{}{path}", served.origin);
             let seen = wrk_with(&url, &headers[way..=way], CONNECTIONS, SLICE);
             let cpu = (served.cpu() - before) * 1e6 / seen.requests;
@@ -68,12 +68,12 @@ async fn credentials(environment: &Environment, served: &RunningServer) -> [Stri
         let request = client.get(format!("{}{path}", served.origin));
         let answer = request.header("authorization", credential).send().await.unwrap();
         let (status, body) = (answer.status().as_u16(), answer.text().await.unwrap());
-        assert_eq!(status, 200, "{path}, built with the feature yardstick by bin/bench: {body}");
+        assert_eq!(status, 200, "{path} (run bin/bench, which builds with the feature yardstick): {body}");
         body
     };
     let token = format!("Bearer {token}");
     let jwt = format!("Bearer {}", get("/yardstick/api/token", &token).await);
-    let [ours, theirs] = [get(WAYS[0].1, &token).await, get(WAYS[1].1, &jwt).await];
+    let [ours, theirs] = [get(VARIANTS[0].1, &token).await, get(VARIANTS[1].1, &jwt).await];
     let keys = |body: &str| match serde_json::from_str(body).unwrap() {
         Value::Object(object) => object.keys().cloned().collect::<Vec<_>>(),
         other => panic!("{other}"),

@@ -24,44 +24,62 @@ use crate::config::Span;
 use crate::db::Failed;
 use crate::identity::UserId;
 
-/// An app in a file. Fields that are left out have their defaults.
+/// The settings of an app, as in a file of apps. Fields that are left out have their defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppFileEntry {
+    /// The name that users see. Default: the short name.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    /// Whether requests reach the app. Default: true.
     #[serde(skip_serializing_if = "Option::is_none")]
     enabled: Option<bool>,
+    /// `proxy`: Latchkey is the reverse proxy of the app. `forward-auth`: another proxy asks Latchkey about each request.
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<String>,
+    /// The addresses that users open, such as `https://wiki.example.org`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     origins: Vec<String>,
+    /// Where the app listens, such as `http://10.0.0.5:3000`. Required in the mode `proxy`.
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream: Option<String>,
+    /// Certificates (PEM) to trust for the upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream_ca: Option<String>,
+    /// The `Host` that the upstream receives: `kept`, as in the request, or `upstream`.
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
+    /// The content of the identity header of the user: `id` or `email`.
     #[serde(skip_serializing_if = "Option::is_none")]
     remote_user: Option<String>,
+    /// Other sites whose pages may send requests to the app.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     also_from: Vec<String>,
+    /// The cookies in which the app keeps its own session.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     app_cookies: Vec<String>,
+    /// Whether the app ignores case in paths. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     ignore_case: Option<bool>,
+    /// What a refused user learns about the reason: `off`, `reason` or `groups`.
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<String>,
+    /// The most bytes in the body of a request.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_body: Option<u64>,
+    /// The time to connect to the upstream, such as `2s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     connect: Option<String>,
+    /// The time until the upstream has sent the head of its response, such as `60s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<String>,
+    /// The time without data in either direction, such as `60s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     idle: Option<String>,
+    /// The most requests at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_in_flight: Option<u32>,
+    /// The code of the Close frame that ends a websocket when its user loses access.
     #[serde(skip_serializing_if = "Option::is_none")]
     close_code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "from_fields")]
@@ -85,11 +103,11 @@ struct HeadersEntry {
     groups: Option<String>,
 }
 
-/// Reads a table or an object. serde would also take its values from an array, in their order.
+/// Accepts only a table or an object: serde would also accept an array with the values in their order.
 fn from_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeadersEntry>, D::Error> {
-    struct Fields;
+    struct HeadersVisitor;
 
-    impl<'de> Visitor<'de> for Fields {
+    impl<'de> Visitor<'de> for HeadersVisitor {
         type Value = Option<HeadersEntry>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,7 +123,7 @@ fn from_fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Head
         }
     }
 
-    deserializer.deserialize_any(Fields)
+    deserializer.deserialize_any(HeadersVisitor)
 }
 
 /// The choice that a text names; the default if there is no text.
@@ -214,7 +232,7 @@ impl AppFileEntry {
         }
     }
 
-    /// What a program can change about `app`. Users are ids, so that a change of their address is none of the app.
+    /// What a program can change about `app`. Users are written as ids, so that it does not change with their addresses.
     pub fn version(app: &App) -> Value {
         serde_json::to_value(Self::of(app, &|user| user.to_string())).unwrap_or_default()
     }

@@ -12,7 +12,7 @@ use crate::identity::{
 pub enum CallerKind {
     /// An app key of a session.
     Session,
-    /// A personal access token for the app.
+    /// An access token for the app.
     Token,
 }
 
@@ -27,7 +27,7 @@ pub struct Caller<'a> {
     pub groups: &'a [GroupName],
     /// How the user logged in; `None`: with a method that this version does not know, or not at all.
     pub method: Option<LoginMethod>,
-    /// When the user last proved their identity, according to the app key. A token never does.
+    /// When the user last proved their identity, according to the app key; never with a token.
     pub proved_at: Moment,
     /// The factors with which the user could log in.
     pub enrolled: EnrolledFactors,

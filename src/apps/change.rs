@@ -74,7 +74,7 @@ impl Apps {
                 let Some(found) = stored.apps.iter().find(|app| app.id == before.id) else {
                     return refuse(AppRefusal::NoSuchApp);
                 };
-                // Even if its state has changed as well: that is what to do something about.
+                // Checked before the state, because this is the refusal that the caller can act on.
                 if found.source == AppSource::File && actor.is_some() {
                     return refuse(AppRefusal::FromFile);
                 }
@@ -124,7 +124,7 @@ impl Apps {
         self.remove_if(actor, id, |_| true, client).await
     }
 
-    /// The same, if the app is in the state that the caller means.
+    /// The same, if the app is in the state that the caller expects.
     pub async fn remove_if(
         &self,
         actor: Option<UserId>,

@@ -130,7 +130,7 @@ fn applies(
 
 /// The answer of the rule that decides.
 fn by_rule(rule: &Rule, caller: Option<&Caller<'_>>, now: Moment) -> Answer {
-    // A token that the rule does not accept opens no more than a visitor can.
+    // With a token that the rule does not accept, the caller is treated as a visitor.
     let caller = caller.filter(|caller| caller.kind == CallerKind::Session || rule.accepts_tokens());
     let Some(caller) = caller else {
         return match rule.access {

@@ -1,4 +1,4 @@
-//! Adds or replaces an app, as a program writes it: in the format of a file.
+//! Adds or replaces an app for a program, in the format of the file of apps.
 
 use crate::apps::app::App;
 use crate::apps::app_file_entry::AppFileEntry;
@@ -14,7 +14,7 @@ use crate::identity::{Client, UserId};
 impl Apps {
     /// Returns the app, and whether it was added. An app that comes from a file is not replaced.
     ///
-    /// * `when`: whether the present state is the one that the caller means; `None`: there is no such app.
+    /// * `when`: whether the caller expects this current state; `None`: the app does not exist.
     pub async fn put(
         &self,
         actor: UserId,

@@ -99,8 +99,8 @@ impl Rule {
         }
     }
 
-    /// Whether an access token counts as its user. A token is no second factor and no recent proof of identity, so a rule
-    /// that asks for one of them accepts none.
+    /// Whether the rule accepts access tokens. A token proves neither a second factor nor a recent confirmation, so a rule
+    /// that requires one of these accepts no token.
     pub fn accepts_tokens(&self) -> bool {
         self.tokens && self.factor == RequiredFactor::Any && self.fresh.is_none()
     }

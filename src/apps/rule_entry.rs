@@ -13,34 +13,47 @@ use crate::config::Span;
 use crate::db::Failed;
 use crate::identity::{GroupName, Role, UserId};
 
-/// A rule in a file. It has exactly one of `all`, `exact` and `below`, and either `access` or lists.
+/// A rule. It has exactly one of `all`, `exact` and `below`, and either `access` or some of `groups`, `users` and `role`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuleEntry {
+    /// `true`: every path.
     #[serde(skip_serializing_if = "Option::is_none")]
     all: Option<bool>,
+    /// Only this path, with or without a slash at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     exact: Option<String>,
+    /// Only this path and everything below it.
     #[serde(skip_serializing_if = "Option::is_none")]
     below: Option<String>,
+    /// Only these methods; GET includes HEAD.
     #[serde(skip_serializing_if = "Option::is_none")]
     methods: Option<Vec<String>>,
+    /// Only from these networks, such as `10.0.0.0/8`.
     #[serde(skip_serializing_if = "Option::is_none")]
     networks: Option<Vec<String>>,
+    /// `signed-in`: every user. `open`: everyone.
     #[serde(skip_serializing_if = "Option::is_none")]
     access: Option<String>,
+    /// Let members of these groups in.
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Vec<String>>,
+    /// Let these users in: email addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     users: Option<Vec<String>>,
+    /// Let users with this role in: `admin`.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<String>,
+    /// How the user must have logged in: `any`, `two` (a second factor or a passkey) or `passkey`.
     #[serde(skip_serializing_if = "Option::is_none")]
     factor: Option<String>,
+    /// How recently the user must have confirmed their identity, such as `10m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     fresh: Option<String>,
+    /// Whether access tokens are accepted. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<bool>,
+    /// What the rule is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }

@@ -10,7 +10,7 @@ use crate::identity::{Email, UserId};
 /// Returns the id of a user who is written as an address or an id; `None` if there is no such user.
 pub(super) type UserLookup<'a> = dyn FnMut(&str) -> Result<Option<UserId>, Failed<AppRefusal>> + 'a;
 
-/// The id of a user who is written as an email address or an id.
+/// Finds a user by email address or id.
 pub(super) fn find_listed(conn: &mut PgConnection, text: &str) -> Result<Option<UserId>, Failed<AppRefusal>> {
     // An export writes a deleted user as an id.
     if let Ok(id) = text.parse::<Uuid>() {

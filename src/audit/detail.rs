@@ -42,14 +42,14 @@ pub enum EventDetail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<FieldChange>,
     },
-    /// About one personal access token, never with its text.
+    /// About one access token, never with its text.
     Token(TokenDetail),
     Reason {
         reason: DetailReason,
     },
 }
 
-/// A personal access token in an event.
+/// An access token in an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenDetail {
     /// Its name.

@@ -34,7 +34,7 @@ impl Audit {
         self.db.read(move |conn| queries::events(conn, None, Some(&q), limit, offset)).await
     }
 
-    /// The events after a link, oldest first. What is read after the last one of them later misses none.
+    /// The events after a link of the hash chain, oldest first. A later call that continues after the last one misses none.
     pub async fn linked(
         &self,
         filter: TrailFilter,

@@ -1,14 +1,14 @@
-//! The trail for programs that copy it: in the order of the chain, from any link on.
+//! The audit trail for programs that copy it: in the order of the hash chain, starting after any link.
 
 use crate::audit::events::Event;
 use crate::db::time::Moment;
 use crate::identity::UserId;
 use latchkey_sessions::Handle;
 
-/// An event with its place in the chain.
+/// An event with its position in the hash chain.
 #[derive(Clone, Debug)]
 pub struct LinkedRecord {
-    /// The number of its link. It grows with each commit and has no gaps.
+    /// The number of its link. Numbers are assigned in the order of commits, without gaps.
     pub seq: i64,
     /// The stored action, even if this version does not know it.
     pub act: String,

@@ -234,7 +234,7 @@ impl Cleaner {
         request: &CleanupRequest<'_>,
         revoked: Vec<TokenDetail>,
     ) -> Result<(), Fault> {
-        // The tokens were cached like the sessions.
+        // Instances cache tokens as well.
         tx.invalidates();
         for token in revoked {
             NewEvent::by_admin(AuditAction::TokenRevoked, request.actor, request.user, request.client)

@@ -34,9 +34,9 @@ pub enum Artifact {
     AppKey,
     /// The same for another session, including the one that requested the clean-up.
     AppKeyOfOtherSession,
-    /// A personal access token that the session made.
+    /// An access token that the session created.
     Token,
-    /// One that the operator made, or a session that has ended since.
+    /// One that the operator created, or a session that has ended since.
     OlderToken,
     KnownDevice,
     PendingLogin,
@@ -284,12 +284,12 @@ fn app_key(cleanup: Cleanup) -> Effect {
     })
 }
 
-/// A session begins with one log-in, so a token that it made is as doubtful as the session that is ended.
+/// A session begins with exactly one log-in, so if it is suspect, so are the tokens that it created.
 fn token(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::LogOut => Effect::Kept("Programs go on when their user closes the browser."),
+        Cleanup::LogOut => Effect::Kept("Programs keep working when their user closes the browser."),
         Cleanup::EndSession | Cleanup::AdminEndsSession | Cleanup::EndOthers | Cleanup::NewPassword => {
-            Effect::Removed("It is revoked with the session that made it.")
+            Effect::Removed("It is revoked with the session that created it.")
         }
         _ => older_token(cleanup),
     }

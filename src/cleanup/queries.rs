@@ -74,7 +74,7 @@ fn delete_tokens(
     Ok(deleted.into_iter().map(detail).collect())
 }
 
-/// Deletes the tokens that were made by the user's sessions that this transaction has ended.
+/// Deletes the tokens that were created by the user's sessions that this transaction has ended.
 pub(crate) fn delete_tokens_of_ended_sessions(
     conn: &mut PgConnection,
     user: UserId,

@@ -36,7 +36,7 @@ impl Artifact {
             Self::SessionInOtherBrowser => "a session in another browser",
             Self::AppKey => "an app key of the session",
             Self::AppKeyOfOtherSession => "an app key of another session",
-            Self::Token => "a token that it made",
+            Self::Token => "a token that it created",
             Self::OlderToken => "a token of an earlier session or the operator",
             Self::KnownDevice => "the known device",
             Self::PendingLogin => "a pending log-in",

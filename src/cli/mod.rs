@@ -61,7 +61,7 @@ enum Command {
     /// Create groups of users, and change their members.
     #[command(subcommand)]
     Group(group::GroupCommand),
-    /// Create, list and revoke personal access tokens.
+    /// Create, list and revoke access tokens.
     #[command(subcommand)]
     Token(token::TokenCommand),
     /// Verify the audit trail, and scan the database for secrets.

@@ -22,19 +22,19 @@ pub enum TokenCommand {
         /// The email address of the user.
         #[arg(long)]
         user: String,
-        /// The program that will use it.
+        /// Name of the token, such as that of the program that will use it.
         #[arg(long)]
         name: String,
-        /// Such as users:read, or app:SLUG for one app. Several scopes may be named.
+        /// Scope, such as users:read, or app:SLUG for one app. Can be given several times.
         #[arg(long = "scope", required = true, num_args = 1..)]
         scopes: Vec<String>,
-        /// Such as 12h or 90d, a year at most. [default: 30d]
+        /// Lifetime, such as 12h or 90d; a year at most. [default: 30d]
         #[arg(long)]
         expires: Option<String>,
     },
     /// List the tokens that have not expired, the newest first.
     List {
-        /// Only those of the user with this email address.
+        /// Only tokens of the user with this email address.
         #[arg(long)]
         user: Option<String>,
         #[arg(long)]
@@ -42,7 +42,7 @@ pub enum TokenCommand {
     },
     /// Revoke a token.
     Revoke {
-        /// As `latchkey token list` shows it.
+        /// Id of the token, from `latchkey token list`.
         id: String,
     },
 }
@@ -59,9 +59,9 @@ async fn execute(accounts: &Accounts, command: TokenCommand) -> Result<(), Failu
                 .map_err(|why| Phrase::from(&why).text)?;
             let lifetime = match expires {
                 Some(text) => {
-                    Span::parse(&text).ok_or_else(|| format!("{text:?} is not a time such as 30d"))?.std()
+                    Span::parse(&text).ok_or_else(|| format!("{text:?} is not a duration such as 30d"))?.std()
                 }
-                None => TokenLimits::USUAL,
+                None => TokenLimits::DEFAULT,
             };
             let user = find_user(accounts, &user).await?;
             let token = NewToken { user, name, scopes, lifetime, made_by: None };
@@ -125,9 +125,11 @@ fn list(tokens: &[TokenRecord], as_json: bool) -> Result<(), Failure> {
 
 fn failed(failed: Failed<TokenRefusal>) -> Failure {
     match failed {
-        Failed::Refused(TokenRefusal::NameTaken) => "the user has a token with this name".into(),
+        Failed::Refused(TokenRefusal::NameTaken) => {
+            "the user already has a token with this name: choose another name".into()
+        }
         Failed::Refused(TokenRefusal::TooMany { max }) => {
-            format!("the user has {max} tokens, as many as an account can have").into()
+            format!("the user has {max} tokens, as many as an account can have: revoke one first").into()
         }
         Failed::Refused(TokenRefusal::NoSuchUser) => "the user is disabled".into(),
         Failed::Refused(why) => Phrase::from(&why).text.into(),

@@ -356,13 +356,13 @@ impl AppBounds {
 pub struct ApiLimits;
 
 impl ApiLimits {
-    /// Items on a page of a list, if the request does not say: a screen of a terminal.
+    /// Items on a page if the request names no limit: about a screen of a terminal.
     pub const PAGE: usize = 50;
-    /// The most items on a page. Longer pages make few programs faster and hold a connection longer.
+    /// The most items on a page. Longer pages would help few programs and hold a connection longer.
     pub const LONGEST_PAGE: usize = 200;
 }
 
-/// The limits of personal access tokens.
+/// The limits of access tokens.
 pub struct TokenLimits;
 
 impl TokenLimits {
@@ -370,6 +370,6 @@ impl TokenLimits {
     pub const PER_USER: usize = 50;
     /// A forgotten token ends within a year.
     pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
-    /// If the operator names no other: a month, so that a token that is made for a test does not stay.
-    pub const USUAL: Duration = Duration::from_secs(30 * 86_400);
+    /// If the operator names none: a month, so that a token that was created for a test does not stay.
+    pub const DEFAULT: Duration = Duration::from_secs(30 * 86_400);
 }

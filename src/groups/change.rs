@@ -17,7 +17,7 @@ pub enum GroupRefusal {
     /// Rules of these apps name the group.
     InUse(Vec<String>),
     NoSuchUser,
-    /// The group is not in the state that the caller has seen.
+    /// The group is not in the state that the caller expects.
     Changed,
     NoteTooLong {
         max: usize,
@@ -68,7 +68,7 @@ impl Groups {
 
     /// Adds the group, or sets its note; returns it, and whether it was added.
     ///
-    /// * `when`: whether the present state is the one that the caller means; `None`: there is no such group.
+    /// * `when`: whether the caller expects this current state; `None`: the group does not exist.
     pub async fn put(
         &self,
         actor: Option<UserId>,
@@ -115,7 +115,7 @@ impl Groups {
         self.remove_if(actor, name, |_| true, client).await
     }
 
-    /// The same, if the group is in the state that the caller means.
+    /// The same, if the group is in the state that the caller expects.
     pub async fn remove_if(
         &self,
         actor: Option<UserId>,

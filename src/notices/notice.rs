@@ -75,7 +75,7 @@ pub enum Notice<'a> {
     PasskeyStepOff {
         undo: MailedLink,
     },
-    /// `not_me` ends the session that made it, and every token; `None` if the operator made it.
+    /// `not_me` ends the session that created it, and every token; `None` if the operator created it.
     TokenCreated {
         /// Whether it opens the API; otherwise it opens one app.
         opens_api: bool,

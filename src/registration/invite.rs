@@ -79,7 +79,7 @@ impl Registration {
         self.db.read(move |conn| queries::invitations(conn, limit, offset)).await
     }
 
-    /// Invitations, the newest first: `limit` of them after `after`; and the time.
+    /// Invitations, the newest first: `limit` of them after `after`; and the database's time.
     pub async fn invitations_after(
         &self,
         after: Option<(Moment, Uuid)>,
@@ -90,7 +90,7 @@ impl Registration {
             .await
     }
 
-    /// An invitation, and the time.
+    /// An invitation, and the database's time.
     pub async fn invitation(&self, id: Uuid) -> Result<Option<(InvitationRow, Moment)>, Fault> {
         self.db
             .read(move |conn| {

@@ -74,8 +74,8 @@ pub(crate) fn admit_passkey_start(
     count(conn, &counter, throttle.limits.ceremonies_per_hour - 1, &HOURLY).map(drop)
 }
 
-/// Counts one access token that is not alive, from the client's network. Tokens cannot be guessed, so this bounds only
-/// what guessing costs.
+/// Counts an unknown access token against the client's network. Tokens cannot be guessed, so this only bounds the cost of
+/// guesses.
 pub(crate) fn count_token_guess(
     conn: &mut PgConnection,
     client: &Client,

@@ -9,9 +9,9 @@ use crate::tokens::{LiveToken, TokenText, Tokens};
 use latchkey_sessions::Use;
 
 impl Tokens {
-    /// As [`Tokens::find`], for a request of `client`. A text that looks like a token and is none that is alive counts
-    /// as a guess of the client's network, once a minute however often it is sent; a network that makes too many has to
-    /// wait. Live tokens are not affected: other programs of the same network go on.
+    /// Like [`Tokens::find`], and limits guesses. A well-formed token that is not live counts as a guess of the client's
+    /// network, at most once a minute for the same text. After too many guesses the network has to wait; its live tokens
+    /// are still accepted.
     pub async fn authenticate(
         &self,
         raw: &str,

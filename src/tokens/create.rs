@@ -1,4 +1,4 @@
-//! Makes a token. Its text is returned once, and stored nowhere.
+//! Creates a token. Its text is returned once and never stored.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::config::TokenLimits;
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, Name, Recipient};
 use crate::notices::{LinkDetails, LinkPurpose, Notice};
-use crate::tokens::queries::{self, InsertedToken, Listed};
+use crate::tokens::queries::{self, InsertedToken, TokenFilter};
 use crate::tokens::{
     ApiScope, CreatedToken, NewToken, RequestedScopes, TokenRecord, TokenRefusal, TokenScopes, TokenText,
     Tokens,
 };
 
 impl Tokens {
-    /// Makes a token, and mails a notice to its user.
+    /// Creates a token, and mails a notice to its user.
     pub async fn create(
         &self,
         token: NewToken,
@@ -47,14 +47,14 @@ impl Tokens {
         client: &Client,
     ) -> Result<TokenRecord, Failed<TokenRefusal>> {
         let user = token.user;
-        // So a clean-up either ends the session first, or finds the token.
+        // With these locks, a clean-up either ends the session first or finds the token.
         if !crate::identity::queries::lock_active(conn, user)? || !self.lock_session(conn, token)? {
             return refuse(TokenRefusal::NoSuchUser);
         }
         let Some(owner) = crate::identity::queries::recipient(conn, user)? else {
             return refuse(TokenRefusal::NoSuchUser);
         };
-        let scopes = granted(conn, token)?;
+        let scopes = allowed_scopes(conn, token)?;
         let names = queries::names_of(conn, user)?;
         if names.len() >= TokenLimits::PER_USER {
             return refuse(TokenRefusal::TooMany { max: TokenLimits::PER_USER });
@@ -71,7 +71,7 @@ impl Tokens {
             made_by: token.made_by,
         };
         let id = queries::insert(conn, &inserted)?;
-        let Some(record) = queries::records(conn, Listed::One(id))?.pop() else {
+        let Some(record) = queries::records(conn, TokenFilter::One(id))?.pop() else {
             return Err(Fault::bug("the new token is not found").into());
         };
         let event = match token.made_by {
@@ -83,7 +83,7 @@ impl Tokens {
         Ok(record)
     }
 
-    /// `false` if the session that makes the token has ended.
+    /// `false` if the session that creates the token has ended.
     fn lock_session(&self, conn: &mut PgConnection, token: &NewToken) -> Result<bool, Fault> {
         token.made_by.map_or(Ok(true), |session| self.sessions.lock_live(conn, session))
     }
@@ -113,12 +113,12 @@ impl Tokens {
     }
 }
 
-/// The scopes of the token, if the user may have them now. Later, the user's role at that time counts.
-fn granted(conn: &mut PgConnection, token: &NewToken) -> Result<TokenScopes, Failed<TokenRefusal>> {
+/// The scopes of the token, if the user's role allows them now. Each request checks the role again.
+fn allowed_scopes(conn: &mut PgConnection, token: &NewToken) -> Result<TokenScopes, Failed<TokenRefusal>> {
     match &token.scopes {
         RequestedScopes::Api(scopes) => {
             let role = queries::role_of(conn, token.user)?;
-            let too_high = |scope: &ApiScope| role.is_none_or(|role| role < scope.needs());
+            let too_high = |scope: &ApiScope| role.is_none_or(|role| role < scope.required_role());
             match scopes.iter().find(too_high) {
                 Some(scope) => refuse(TokenRefusal::RoleTooLow(scope)),
                 None => Ok(TokenScopes::Api(*scopes)),

@@ -13,7 +13,7 @@ use crate::identity::{User, UserId};
 use crate::tokens::{ApiScope, TokenId, TokenScopes, queries};
 use latchkey_sessions::{Handle, KeyHash, Leased, LeasedEntry, LeasedRow};
 
-/// A token as it was read, with its user as sessions cache them.
+/// A token as it is cached, with its user in the form that sessions cache.
 #[derive(Debug)]
 pub struct CachedToken {
     pub id: TokenId,
@@ -21,15 +21,15 @@ pub struct CachedToken {
     pub user: Arc<User>,
     pub name: String,
     pub scopes: TokenScopes,
-    /// The session that made it; `None`: the operator.
+    /// The session that created it; `None`: the operator.
     pub made_by: Option<Handle>,
     pub created_at: Moment,
     pub expires_at: Moment,
-    /// `None`: it was not used before it was read.
+    /// `None`: it had never been used when it was read.
     pub last_used_at: Option<Moment>,
 }
 
-/// A token that is alive in this request. The fields of [`CachedToken`] are reached through `Deref`.
+/// A token that is valid at the time of the request. The fields of [`CachedToken`] are reached through `Deref`.
 #[derive(Clone)]
 pub struct LiveToken {
     cached: Leased<CachedToken>,
@@ -62,12 +62,12 @@ impl LiveToken {
     /// Whether the token has the scope and its user still has the role that the scope needs.
     pub fn allows(&self, scope: ApiScope) -> bool {
         match self.scopes {
-            TokenScopes::Api(scopes) => scopes.contains(scope) && self.user.role >= scope.needs(),
+            TokenScopes::Api(scopes) => scopes.contains(scope) && self.user.role >= scope.required_role(),
             TokenScopes::App(_) => false,
         }
     }
 
-    /// Whether the token is for this app. Whether its user may enter is for the app's rules to decide.
+    /// Whether the token is for this app. The app's rules decide whether its user may enter.
     pub fn opens(&self, app: AppId) -> bool {
         self.scopes == TokenScopes::App(app)
     }
@@ -93,7 +93,7 @@ impl LeasedEntry for CachedToken {
                     name: row.name,
                 };
                 Ok(LeasedRow {
-                    key: key.map_err(|_| Fault::bug("the hash of a token has not 32 bytes"))?,
+                    key: key.map_err(|_| Fault::bug("the hash of a token does not have 32 bytes"))?,
                     principal: entry.user_id.principal(),
                     expires_at: entry.expires_at,
                     last_used_at: entry.last_used_at,

@@ -1,4 +1,4 @@
-//! Personal access tokens: what programs present instead of a session, at the API or at one app.
+//! Access tokens, which programs send instead of a session key: to the API or to one app.
 
 mod authenticate;
 mod create;

@@ -36,7 +36,7 @@ pub(super) struct StoredToken {
 }
 
 impl StoredToken {
-    /// A scope that only a newer version knows opens nothing here.
+    /// A scope that only a newer version knows is ignored.
     pub(super) fn scopes(&self) -> TokenScopes {
         match self.app {
             Some(app) => TokenScopes::App(AppId(app)),
@@ -71,7 +71,7 @@ pub(super) fn tokens_of_keys(conn: &mut PgConnection, keys: &[KeyHash]) -> Resul
         .collect()
 }
 
-/// Rows that another transaction has locked are skipped.
+/// Writes when tokens were last used. Rows locked by another transaction are skipped.
 pub(super) fn touch(conn: &mut PgConnection, used: &[(KeyHash, Moment)]) -> Result<usize, Fault> {
     let (keys, moments): (Vec<&[u8]>, Vec<Moment>) =
         used.iter().map(|(key, moment)| (key.as_bytes(), *moment)).unzip();
@@ -120,16 +120,16 @@ pub(super) fn insert(conn: &mut PgConnection, token: &InsertedToken<'_>) -> Resu
 
 /// Which tokens to list.
 #[derive(Clone, Copy)]
-pub(super) enum Listed {
+pub(super) enum TokenFilter {
     All,
-    Of(UserId),
+    OfUser(UserId),
     One(TokenId),
 }
 
 type RecordColumns = (StoredToken, String, Option<String>);
 
 /// The tokens that have not expired, the newest first.
-pub(super) fn records(conn: &mut PgConnection, listed: Listed) -> Result<Vec<TokenRecord>, Fault> {
+pub(super) fn records(conn: &mut PgConnection, filter: TokenFilter) -> Result<Vec<TokenRecord>, Fault> {
     let mut rows = tokens::table
         .inner_join(users::table)
         .left_join(apps::table)
@@ -137,10 +137,10 @@ pub(super) fn records(conn: &mut PgConnection, listed: Listed) -> Result<Vec<Tok
         .order((tokens::created_at.desc(), tokens::id))
         .select((StoredToken::as_select(), users::email, apps::slug.nullable()))
         .into_boxed();
-    match listed {
-        Listed::All => {}
-        Listed::Of(user) => rows = rows.filter(tokens::user_id.eq(user.0)),
-        Listed::One(token) => rows = rows.filter(tokens::id.eq(token.0)),
+    match filter {
+        TokenFilter::All => {}
+        TokenFilter::OfUser(user) => rows = rows.filter(tokens::user_id.eq(user.0)),
+        TokenFilter::One(token) => rows = rows.filter(tokens::id.eq(token.0)),
     }
     rows.load::<RecordColumns>(conn)?.into_iter().map(record).collect()
 }

@@ -1,5 +1,5 @@
-//! The guesses of the last minute, and the networks that have to wait: what an instance must not ask the database again.
-//! Bounded in memory.
+//! The guesses of the last minute and the networks that have to wait, so that an instance does not query the database
+//! again for each of them. The memory is bounded.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,11 +9,11 @@ use crate::db::{Failed, refuse};
 use crate::throttle::RetryAfter;
 use latchkey_sessions::KeyHash;
 
-/// A program that repeats a token which was revoked is counted once in this time, so that it does not keep others of its
-/// network waiting.
+/// A program that keeps sending a revoked token is counted once in this time, so that it does not use up the guesses of
+/// its network.
 const COUNTED_EVERY: Duration = Duration::from_secs(60);
 
-/// How many guesses, and how many networks, are remembered. Above that, all are forgotten: they are counted again.
+/// The most guesses, and the most networks, in memory. When there are more, all are forgotten and counted again.
 const REMEMBERED: usize = 10_000;
 
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct GuessMemory {
 }
 
 impl RecentGuesses {
-    /// Whether the guess is to be counted; refused while the network has to wait.
+    /// Whether to count the guess. Refused while the network has to wait.
     pub(super) fn begin(
         &self,
         guess: KeyHash,
@@ -48,7 +48,7 @@ impl RecentGuesses {
         Ok(true)
     }
 
-    /// The database has refused to count a guess of this network.
+    /// Makes the network wait after the database has refused to count its guess.
     pub(super) fn block(&self, network: String, wait: RetryAfter, now: Instant) {
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.blocked_until.len() >= REMEMBERED {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_has_to_wait_reaches_no_database_until_then() {
+    fn a_network_that_has_to_wait_costs_no_query_until_then() {
         let (guesses, now) = (RecentGuesses::default(), Instant::now());
         guesses.block("192.0.2.1".to_owned(), RetryAfter(30), now);
         let soon = guesses.begin(guess(1), "192.0.2.1", now + Duration::from_millis(29_500));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn its_memory_is_bounded() {
+    fn the_memory_is_bounded() {
         let (guesses, now) = (RecentGuesses::default(), Instant::now());
         for number in 0..3 * REMEMBERED {
             guesses.begin(guess(number), "192.0.2.1", now).unwrap();

@@ -5,7 +5,7 @@ use diesel::pg::PgConnection;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::db::Fault;
 use crate::identity::{Client, UserId};
-use crate::tokens::queries::{self, Listed};
+use crate::tokens::queries::{self, TokenFilter};
 use crate::tokens::{TokenId, TokenRecord, Tokens};
 
 /// Who revokes a token.
@@ -68,7 +68,7 @@ impl Tokens {
 }
 
 fn find(conn: &mut PgConnection, by: RevokedBy, id: TokenId) -> Result<Option<TokenRecord>, Fault> {
-    let record = queries::records(conn, Listed::One(id))?.pop();
+    let record = queries::records(conn, TokenFilter::One(id))?.pop();
     Ok(record.filter(|record| match by {
         RevokedBy::Owner(user) => record.user == user,
         RevokedBy::Admin(_) => true,

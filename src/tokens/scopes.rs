@@ -1,4 +1,4 @@
-//! What a token opens: parts of the API, or one app.
+//! What a token gives access to: parts of the API, or one app.
 
 use crate::apps::{AppId, Slug};
 use crate::identity::Role;
@@ -59,7 +59,7 @@ impl ApiScope {
     }
 
     /// The role that the user must have while the token is used.
-    pub fn needs(self) -> Role {
+    pub fn required_role(self) -> Role {
         match self {
             Self::Me => Role::Member,
             _ => Role::Admin,
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_are_read_as_they_are_written() {
+    fn every_scope_is_parsed_as_it_is_written() {
         for scope in ApiScope::ALL {
             assert_eq!(ApiScope::parse(scope.as_str()), Some(scope));
             let alone = RequestedScopes::parse([scope.as_str()]).unwrap();
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn only_me_is_for_members() {
         let members: Vec<ApiScope> =
-            ApiScope::ALL.into_iter().filter(|scope| scope.needs() == Role::Member).collect();
+            ApiScope::ALL.into_iter().filter(|scope| scope.required_role() == Role::Member).collect();
         assert_eq!(members, [ApiScope::Me]);
     }
 }

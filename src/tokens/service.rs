@@ -6,12 +6,12 @@ use crate::db::{Db, Fault};
 use crate::identity::{User, UserId};
 use crate::notices::Notices;
 use crate::throttle::Throttle;
-use crate::tokens::queries::{self, Listed};
+use crate::tokens::queries::{self, TokenFilter};
 use crate::tokens::recent_guesses::RecentGuesses;
 use crate::tokens::{CachedToken, LiveToken, TokenRecord, TokenText};
 use latchkey_sessions::{LeasedCache, Store, Use};
 
-/// Personal access tokens. Cloning shares the cache.
+/// The access tokens of all users. Cloning shares the cache.
 #[derive(Clone)]
 pub struct Tokens {
     pub(super) db: Db,
@@ -43,12 +43,12 @@ impl Tokens {
 
     /// The tokens of a user that have not expired, the newest first.
     pub async fn of_user(&self, user: UserId) -> Result<Vec<TokenRecord>, Fault> {
-        self.db.read(move |conn| queries::records(conn, Listed::Of(user))).await
+        self.db.read(move |conn| queries::records(conn, TokenFilter::OfUser(user))).await
     }
 
     /// The same for all users.
     pub async fn all(&self) -> Result<Vec<TokenRecord>, Fault> {
-        self.db.read(|conn| queries::records(conn, Listed::All)).await
+        self.db.read(|conn| queries::records(conn, TokenFilter::All)).await
     }
 
     /// The cache, for the metrics.

@@ -1,4 +1,4 @@
-//! Tokens as they are made and listed.
+//! Tokens as they are created and listed.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use crate::identity::{InvalidName, UserId};
 use crate::tokens::{ApiScope, RequestedScopes, TokenId, TokenText};
 use latchkey_sessions::Handle;
 
-/// A token that a user or the operator wants.
+/// A token that a user or the operator wants to create.
 #[derive(Clone, Debug)]
 pub struct NewToken {
     pub user: UserId,
     pub name: String,
     pub scopes: RequestedScopes,
     pub lifetime: Duration,
-    /// The session in which the user makes it; `None`: the operator.
+    /// The session in which the user creates it; `None`: the operator creates it.
     pub made_by: Option<Handle>,
 }
 
-/// A token that was made. This is the only time that its text is known.
+/// A new token. Its text is known only now.
 pub struct CreatedToken {
     pub record: TokenRecord,
     pub text: TokenText,
@@ -35,11 +35,11 @@ pub struct TokenRecord {
     pub email: String,
     pub name: String,
     pub scopes: RequestedScopes,
-    /// The session that made it; `None`: the operator.
+    /// The session that created it; `None`: the operator.
     pub made_by: Option<Handle>,
     pub created_at: OffsetDateTime,
     pub expires_at: OffsetDateTime,
-    /// As exact as the sessions' `touch_every`.
+    /// Accurate to the sessions' `touch_every`.
     pub last_used_at: Option<OffsetDateTime>,
 }
 
@@ -51,13 +51,13 @@ impl TokenRecord {
     }
 }
 
-/// Why a token was not made.
+/// Why a token was not created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenRefusal {
     Name(InvalidName),
     /// Another token of the user has this name.
     NameTaken,
-    /// The user's role does not suffice for this scope.
+    /// The scope needs a higher role than the user has.
     RoleTooLow(ApiScope),
     NoSuchApp(String),
     LifetimeTooLong {
@@ -68,6 +68,6 @@ pub enum TokenRefusal {
     TooMany {
         max: usize,
     },
-    /// The user does not exist or is disabled, or the session that makes the token has ended.
+    /// The user does not exist or is disabled, or the session that creates the token has ended.
     NoSuchUser,
 }

@@ -6,8 +6,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::secret::random;
 use latchkey_sessions::KeyHash;
 
-/// `lk_`, then 256 bits from the operating system, then a checksum of both, the two latter in URL-safe Base64. The
-/// checksum is no secret: it tells a mistyped or foreign text from a token before anything is looked up.
+/// `lk_`, 256 bits from the operating system, and a checksum of both. The bits and the checksum are in URL-safe Base64.
+/// The checksum is not a secret: it rejects mistyped and foreign texts before any lookup.
 pub struct TokenText(SecretString);
 
 const PREFIX: &str = "lk_";
@@ -59,11 +59,11 @@ fn checksum_of(body: &str) -> [u8; CHECKSUM_CHARS] {
 
 /// CRC-32 as in Ethernet and ZIP files.
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| (crc >> 8) ^ OF_BYTE[usize::from(crc as u8 ^ byte)])
+    !bytes.iter().fold(u32::MAX, |crc, byte| (crc >> 8) ^ CRC_TABLE[usize::from(crc as u8 ^ byte)])
 }
 
-/// The remainder of each byte.
-const OF_BYTE: [u32; 256] = {
+/// The CRC of each byte.
+const CRC_TABLE: [u32; 256] = {
     const REVERSED_POLYNOMIAL: u32 = 0xEDB8_8320;
     let mut table = [0; 256];
     let mut byte = 0;
@@ -85,13 +85,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_the_one_that_others_compute() {
+    fn the_checksum_is_the_standard_crc_32() {
         // The check value of CRC-32/ISO-HDLC.
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
     }
 
     #[test]
-    fn a_token_is_recognized_and_no_other_text_is() {
+    fn only_the_text_of_a_token_is_recognized() {
         let token = TokenText::generate().unwrap();
         let text = token.reveal();
         assert_eq!(text.len(), TokenText::CHARS);

@@ -26,7 +26,7 @@ pub enum AdminRefusal {
     LastAdmin,
     NoMail,
     AddressTaken,
-    /// The user is not in the state that the caller has seen.
+    /// The user is not in the state that the caller expects.
     Changed,
 }
 
@@ -212,17 +212,8 @@ impl Administration {
         user: UserId,
         client: Client,
     ) -> Result<(), Failed<AdminRefusal>> {
-        self.change_user(user, false, move |admin, tx| {
-            let request = CleanupRequest::new(Cleanup::AdminEndsAll, user, &client).by(actor);
-            let ended = admin.cleaner.clean_up(tx, &request)?.sessions;
-            if ended > 0 {
-                NewEvent::by_admin(AuditAction::SessionsRevoked, actor, user, &client)
-                    .data(&EventDetail::EndedSessions { ended, whose: EndedOf::User })
-                    .write(tx)?;
-            }
-            Ok(())
-        })
-        .await
+        self.change_user(user, false, move |admin, tx| admin.apply_end_of_sessions(tx, actor, user, &client))
+            .await
     }
 
     /// Ends one session of any user. `by`: the administrator and their session, unless they act with a token; `None` for

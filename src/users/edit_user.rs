@@ -1,6 +1,6 @@
-//! Changes of a user by an administrator or the operator: name, role and state.
+//! Changes of a user by an administrator or the operator: name, role, state, and the end of all sessions.
 
-use crate::audit::{AuditAction, NewEvent};
+use crate::audit::{AuditAction, EndedOf, EventDetail, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, Name, Role, UserId};
@@ -10,7 +10,7 @@ use crate::users::queries;
 use crate::users::queries::UserRecord;
 use latchkey_sessions::SessionTx;
 
-/// What a program changes about a user; `None`: nothing.
+/// What to change about a user; `None`: no change.
 #[derive(Clone, Debug, Default)]
 pub struct UserEdit {
     pub name: Option<Name>,
@@ -22,7 +22,7 @@ impl Administration {
     /// Changes a user in one transaction, for a program that acts for an administrator. A change of the role is mailed to
     /// every administrator, because no administrator saw a page about it.
     ///
-    /// * `when`: whether the present state is the one that the caller means.
+    /// * `when`: whether the caller expects this current state.
     pub async fn edit_user(
         &self,
         actor: UserId,
@@ -63,6 +63,32 @@ impl Administration {
             .await
     }
 
+    /// Ends every session of a user, and revokes every token.
+    ///
+    /// * `when`: whether the caller expects this current state.
+    pub async fn revoke_sessions_if(
+        &self,
+        actor: UserId,
+        user: UserId,
+        when: impl FnOnce(&UserRecord) -> bool + Send + 'static,
+        client: Client,
+    ) -> Result<(), Failed<AdminRefusal>> {
+        let admin = self.clone();
+        self.sessions
+            .write_or_refuse(move |tx| {
+                lock_for_change(tx, user, false)?;
+                let Some(before) = queries::user_record(tx, user)? else {
+                    return refuse(AdminRefusal::NoSuchUser);
+                };
+                if !when(&before) {
+                    return refuse(AdminRefusal::Changed);
+                }
+                admin.apply_end_of_sessions(tx, Some(actor), user, &client)?;
+                Ok(())
+            })
+            .await
+    }
+
     /// `false` if the user had the role already.
     pub(super) fn apply_role(
         &self,
@@ -98,6 +124,23 @@ impl Administration {
         }
         let action = if disabled { AuditAction::Disabled } else { AuditAction::Enabled };
         NewEvent::by_admin(action, actor, user, client).write(tx)
+    }
+
+    pub(super) fn apply_end_of_sessions(
+        &self,
+        tx: &mut SessionTx<'_>,
+        actor: Option<UserId>,
+        user: UserId,
+        client: &Client,
+    ) -> Result<(), Fault> {
+        let request = CleanupRequest::new(Cleanup::AdminEndsAll, user, client).by(actor);
+        let ended = self.cleaner.clean_up(tx, &request)?.sessions;
+        if ended == 0 {
+            return Ok(());
+        }
+        NewEvent::by_admin(AuditAction::SessionsRevoked, actor, user, client)
+            .data(&EventDetail::EndedSessions { ended, whose: EndedOf::User })
+            .write(tx)
     }
 
     fn notify_administrators(

@@ -1,4 +1,4 @@
-//! Lists of users and sessions for programs: with a key instead of an offset, in few queries.
+//! Lists of users and sessions for programs: with a keyset instead of an offset, in one query each.
 
 use latchkey_sessions::Handle;
 

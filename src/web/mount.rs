@@ -33,7 +33,7 @@ pub fn mount(config: &mut web::ServiceConfig, shared: &Shared) {
         };
         let route = MatchedRoute { path, face };
         config.service(match face {
-            // No cookie is read, and there is no session to ride on.
+            // No cookie is read, so no other site can misuse a session.
             Face::Api => resource.default_service(outside_table(route, wrong_method)),
             Face::Page | Face::Json => {
                 let route = MatchedRoute { path, face: Face::Page };

@@ -1,5 +1,5 @@
-//! One row of the route table: data for tests and documentation, and the handler behind it. The guard whose name stands
-//! before the row makes it, so a row that names another guard than its handler's first argument does not compile.
+//! One row of the route table: data for tests and documentation, and the handler behind it. The guard that begins the
+//! row creates it, so a row that names another guard than its handler's first argument does not compile.
 
 use actix_identity::IdentityMiddleware;
 use actix_web::middleware::from_fn;

@@ -162,7 +162,7 @@ fn product_table() -> Vec<Route> {
     ]
 }
 
-/// The JSON API. A row names its scope, and the last part of it says what it does.
+/// The JSON API. A row names its scope, and its third column says what it does.
 #[rustfmt::skip]
 pub fn api_table() -> Vec<Route> {
     vec![

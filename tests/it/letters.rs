@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use latchkey::config::Span;
+use serde_json::json;
 
+use crate::api::support::Program;
 use crate::passkeys::{add, prove};
 use crate::support::app::{Person, TestApp};
 use crate::support::authenticator::Authenticator;
@@ -88,6 +90,8 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     prove(&mut stranger(app), &mut copy).await.is(422);
     browser.get("/account/security").await.is(200);
     browser.post(&format!("{path}/remove"), &[]).await.redirects_to("/account/security");
+    let fields = [("name", TYPED), ("expires", "7d"), ("me", "1")];
+    browser.fill_in("/account/tokens", &fields).await.is(200).is_page("account/tokens");
     // Address, password, deletion of the account.
     browser.fill_in("/account/email", &[("email", "eve@example.org")]).await.is(303);
     let confirm = app.letter("eve@example.org", subjects::CONFIRM_EMAIL).await;
@@ -133,6 +137,8 @@ async fn no_email_contains_typed_text() {
     // An administrator whose session was stolen.
     let mut admin = thief(&app, &grace).await;
     admin.fill_in("/admin/invitations", &[("email", "radia@example.org")]).await.is(303);
+    let mut program = Program::with_all(&app, &grace).await;
+    program.patch(&format!("/api/v1/users/{}", mary.id), &json!({ "role": "admin" })).await.is(200);
 
     let letters = app.accounts.mailer().mailbox(app.accounts.db()).await.unwrap();
     let mut seen = BTreeSet::new();

@@ -183,8 +183,8 @@ async fn errands_fail() -> (Heard, String) {
     (Heard::new(&lines, secrets), ada.id.to_string())
 }
 
-/// A program opens an app with an access token, in every way that works and in some that do not, until the token is
-/// revoked.
+/// A program sends requests with an access token to an app, in every way that is admitted and in some that are not, until
+/// the token is revoked.
 async fn a_program_opens_an_app() -> (Heard, String) {
     let app = TestApp::spawn();
     let ada = app.ada().await;

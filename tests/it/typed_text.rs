@@ -53,8 +53,8 @@ fn is_typed(expression: &str) -> bool {
 
 /// Places where typed text is not isolated.
 fn loose(template: &Template) -> Vec<String> {
-    // The lab of /compare names its own parts, and the macros name their fields.
-    if template.path.starts_with("compare") {
+    // The lab of /compare and the description of the API name their own parts, and the macros name their fields.
+    if template.path.starts_with("compare") || template.path == "api.html" {
         return Vec::new();
     }
     let is_field = |expression: &str| template.path == "_ui.html" && expression == "name";

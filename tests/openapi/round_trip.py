@@ -1,4 +1,4 @@
-"""Uses the client that openapi-python-client made from docs/openapi.json: arguments are its folder, an origin and a token."""
+"""Uses the client that openapi-python-client generated from docs/openapi.json. Arguments: its folder, an origin and a token."""
 
 import sys
 from uuid import UUID

@@ -18,13 +18,13 @@ const MAX_KEYS: usize = 256;
 /// Queries at the same time: while one waits for the network, another is prepared.
 const CONCURRENT_QUERIES: usize = 2;
 
-/// A query that ended without an answer is repeated this often.
+/// How often a lookup is tried if its query ends without an answer.
 const ATTEMPTS: usize = 3;
 
-pub(super) type Answer<T> = Result<Option<T>, Fault>;
+pub(super) type LookupResult<T> = Result<Option<T>, Fault>;
 
 /// A lookup in the queue.
-pub(super) trait Waiting {
+pub(super) trait QueuedLookup {
     /// Whether no request waits for the answer any more.
     fn is_closed(&self) -> bool;
 }
@@ -43,7 +43,7 @@ impl<L> Default for BatchLoader<L> {
     }
 }
 
-impl<L: Waiting> BatchLoader<L> {
+impl<L: QueuedLookup> BatchLoader<L> {
     /// Adds a lookup. `true`: the caller starts a runner, which calls [`BatchLoader::next`] until there is none.
     pub(super) fn add(&self, lookup: L) -> bool {
         let mut queue = self.queue();
@@ -85,8 +85,8 @@ impl<L: Waiting> BatchLoader<L> {
 /// * `answer_within`: longer than two queries may take, the one that runs and the next one.
 pub(super) async fn answered<T>(
     answer_within: Duration,
-    ask: impl Fn(oneshot::Sender<Answer<T>>),
-) -> Answer<T> {
+    ask: impl Fn(oneshot::Sender<LookupResult<T>>),
+) -> LookupResult<T> {
     for _ in 0..ATTEMPTS {
         let (answer, answered) = oneshot::channel();
         ask(answer);

@@ -39,9 +39,9 @@ pub struct LeasedRow<E> {
     pub key: KeyHash,
     /// Whose changes invalidate it.
     pub principal: Principal,
-    /// `None`: the row exists but does not count at present, because its owner is disabled, for example.
+    /// `None`: the row exists but is not valid at present, for example because its owner is disabled.
     pub entry: Option<E>,
-    /// From then on it is not found. This must not change.
+    /// From this time on it is not found. The time of a row must never change.
     pub expires_at: Moment,
     /// When it was last used; `None`: never.
     pub last_used_at: Option<Moment>,
@@ -108,7 +108,7 @@ impl<E> CachedRow<E> {
         FoundRow { entry: self.entry_at(self.read_at), seen: Moment(seen), read_at: self.read_at }
     }
 
-    /// The entry at `now`; `None`: it has expired, or does not count.
+    /// The entry at `now`; `None`: it has expired, or is not valid at present.
     pub(super) fn entry_at(&self, now: Moment) -> Option<Leased<E>> {
         let entry = self.entry.as_ref().filter(|_| now < self.expires_at)?;
         Some(Leased { entry: Arc::clone(entry), now })

@@ -86,7 +86,7 @@ impl<O: Owner> Store<O> {
 }
 
 impl<E: LeasedEntry, O: Owner> LeasedCache<E, O> {
-    /// The entry of `key`; `None` if there is no such row, or it has expired or does not count. Notes its use, at most once
+    /// The entry of `key`; `None` if there is no such row, or it has expired or is not valid. Notes its use, at most once
     /// every [`Policy::touch_every`](crate::Policy::touch_every), unless it is [`Use::Background`].
     ///
     /// A key without a row is looked up once and then remembered for a minute.

@@ -7,13 +7,13 @@ use latchkey_db::counters::Counter;
 use latchkey_db::{Db, Fault};
 use tokio::sync::oneshot;
 
-use super::batch_loader::{Answer, BatchLoader, Waiting, answered};
+use super::batch_loader::{BatchLoader, LookupResult, QueuedLookup, answered};
 use super::cache::{Cache, Generation};
 use super::leased::{CachedRow, FoundRow, LeasedEntry, LeasedRow};
 use super::load_each::{LoadedRows, load_each};
 use super::touches::Touches;
 use super::unknown_keys::UnknownKeys;
-use super::write_touches::{WriteTouches, Written, write_touches};
+use super::write_touches::{WriteFuture, WriteTouches, write_touches};
 use super::{Changes, KeyHash, Observer};
 
 /// Keys without a row that are remembered: about 200 KiB.
@@ -41,10 +41,10 @@ pub(super) struct LeasedInner<E> {
 
 struct LeasedLookup<E> {
     key: KeyHash,
-    answer: oneshot::Sender<Answer<FoundRow<E>>>,
+    answer: oneshot::Sender<LookupResult<FoundRow<E>>>,
 }
 
-impl<E> Waiting for LeasedLookup<E> {
+impl<E> QueuedLookup for LeasedLookup<E> {
     fn is_closed(&self) -> bool {
         self.answer.is_closed()
     }
@@ -83,7 +83,7 @@ impl<E: LeasedEntry> LeasedInner<E> {
     }
 
     /// The row of `key` as the database has it.
-    pub(super) async fn load(self: &Arc<Self>, db: &Db, key: KeyHash) -> Answer<FoundRow<E>> {
+    pub(super) async fn load(self: &Arc<Self>, db: &Db, key: KeyHash) -> LookupResult<FoundRow<E>> {
         let ask = |answer| {
             if self.loader.add(LeasedLookup { key, answer }) {
                 rt::spawn(LeasedRunner { db: db.clone(), inner: Arc::clone(self), done: false }.run());
@@ -153,7 +153,7 @@ impl<E: LeasedEntry> Observer for LeasedInner<E> {
 }
 
 impl<E: LeasedEntry> WriteTouches for LeasedInner<E> {
-    fn write<'f>(&'f self, db: &'f Db) -> Written<'f> {
+    fn write<'f>(&'f self, db: &'f Db) -> WriteFuture<'f> {
         Box::pin(write_touches(db, &self.touches, |conn, rows| E::touch(conn, rows)))
     }
 }

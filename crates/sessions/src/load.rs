@@ -7,7 +7,7 @@ use latchkey_db::Fault;
 use tokio::sync::oneshot;
 
 use super::batch::{self, Batch};
-use super::batch_loader::{Answer, answered};
+use super::batch_loader::{LookupResult, answered};
 use super::cache::Generation;
 use super::inner::StoreInner;
 use super::lookup::{Lookup, Wanted};
@@ -31,20 +31,20 @@ impl<O: Owner> Drop for BatchRunner<O> {
 
 impl<O: Owner> Store<O> {
     /// The session of `key` as the database has it.
-    pub(super) async fn load_session(&self, key: KeyHash) -> Answer<LiveSession<O>> {
+    pub(super) async fn load_session(&self, key: KeyHash) -> LookupResult<LiveSession<O>> {
         self.load_from_database(key, Wanted::Session).await
     }
 
     /// The same for a scoped key.
-    pub(super) async fn load_scoped(&self, key: KeyHash) -> Answer<FoundKey<O>> {
+    pub(super) async fn load_scoped(&self, key: KeyHash) -> LookupResult<FoundKey<O>> {
         self.load_from_database(key, Wanted::Scoped).await
     }
 
     async fn load_from_database<T>(
         &self,
         key: KeyHash,
-        wanted: fn(oneshot::Sender<Answer<T>>) -> Wanted<O>,
-    ) -> Answer<T> {
+        wanted: fn(oneshot::Sender<LookupResult<T>>) -> Wanted<O>,
+    ) -> LookupResult<T> {
         let ask = |answer| {
             if self.shared.loader.add(Lookup { key, wanted: wanted(answer) }) {
                 rt::spawn(BatchRunner { store: self.clone(), done: false }.run());
@@ -122,7 +122,7 @@ impl<O> StoreInner<O> {
 fn taken<O, T>(
     found: &Result<Batch<O>, Fault>,
     of_key: impl FnOnce(&Batch<O>) -> Option<Result<T, Fault>>,
-) -> Answer<T> {
+) -> LookupResult<T> {
     match found {
         Ok(found) => of_key(found).transpose(),
         Err(fault) => Err(fault.clone()),

@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::batch_loader::{Answer, Waiting};
+use super::batch_loader::{LookupResult, QueuedLookup};
 use super::scoped_key::FoundKey;
 use super::{KeyHash, LiveSession};
 
@@ -14,12 +14,12 @@ pub(crate) struct Lookup<O> {
 /// What kind of key is looked up, and where the answer goes.
 pub(super) enum Wanted<O> {
     /// The session's own key.
-    Session(oneshot::Sender<Answer<LiveSession<O>>>),
+    Session(oneshot::Sender<LookupResult<LiveSession<O>>>),
     /// A scoped key.
-    Scoped(oneshot::Sender<Answer<FoundKey<O>>>),
+    Scoped(oneshot::Sender<LookupResult<FoundKey<O>>>),
 }
 
-impl<O> Waiting for Lookup<O> {
+impl<O> QueuedLookup for Lookup<O> {
     fn is_closed(&self) -> bool {
         match &self.wanted {
             Wanted::Session(answer) => answer.is_closed(),

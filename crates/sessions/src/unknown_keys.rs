@@ -1,5 +1,5 @@
-//! Keys for which the database has no row: remembered for a short time, so that a program that repeats a wrong key costs
-//! one query.
+//! Keys for which the database has no row, remembered for a short time, so that a program that keeps sending a wrong key
+//! costs one query.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use super::KeyHash;
 
-/// A new key is drawn at random, so no request has sent it before its row exists. Only a restored backup makes a remembered
-/// key wrong, and for this long.
+/// New keys are random, so no request can have sent one before its row existed. Only a restored backup can make a
+/// remembered key valid; it is then found after this time.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 pub(super) struct UnknownKeys {
-    known: Mutex<Known>,
+    known: Mutex<RememberedKeys>,
     capacity: usize,
 }
 
 #[derive(Default)]
-struct Known {
+struct RememberedKeys {
     /// When each key was looked up.
     keys: HashMap<KeyHash, Instant>,
     /// How often all keys were forgotten.
@@ -48,7 +48,7 @@ impl UnknownKeys {
             if known.keys.len() >= self.capacity {
                 known.keys.retain(|_, since| is_recent(since));
             }
-            // Only with very many different keys, each of which has cost its sender a request.
+            // Only after very many different keys, each of which cost its sender a request.
             if known.keys.len() >= self.capacity {
                 known.keys.clear();
             }
@@ -62,7 +62,7 @@ impl UnknownKeys {
         known.generation += 1;
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, RememberedKeys> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn their_number_is_bounded() {
+    fn the_number_of_keys_is_bounded() {
         let keys = UnknownKeys::new(4);
         keys.insert((0..100).map(key), keys.generation());
         assert!(keys.known().keys.len() <= 4 && keys.contains(&key(99)));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_before_all_keys_were_forgotten_is_not_remembered() {
+    fn a_key_that_was_looked_up_before_a_clear_is_not_remembered() {
         let keys = UnknownKeys::new(4);
         let seen = keys.generation();
         keys.clear();

@@ -35,11 +35,11 @@ where
     failed.map_or(Ok(written), Err)
 }
 
-pub(super) type Written<'f> = Pin<Box<dyn Future<Output = Result<usize, Fault>> + 'f>>;
+pub(super) type WriteFuture<'f> = Pin<Box<dyn Future<Output = Result<usize, Fault>> + 'f>>;
 
 /// The touches of one leased cache.
 pub(super) trait WriteTouches: Send + Sync {
-    fn write<'f>(&'f self, db: &'f Db) -> Written<'f>;
+    fn write<'f>(&'f self, db: &'f Db) -> WriteFuture<'f>;
 }
 
 /// The leased caches of a store, whose touches are written with its own.

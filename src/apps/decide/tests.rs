@@ -349,7 +349,7 @@ fn the_trace_names_the_rule_that_decided_and_those_before_it() {
 }
 
 #[test]
-fn a_token_counts_only_where_the_rule_says_so_and_asks_for_no_proof() {
+fn a_token_is_accepted_only_if_the_rule_says_so_and_requires_no_proof() {
     let by = |rule: Rule, kind, groups: &[&str]| {
         let ada = Ada {
             kind,

@@ -112,8 +112,8 @@ fn event(
     }
 }
 
-/// The events after the link `after` of the chain, in its order, which is the order of their commits: an event that is
-/// committed later than another one also comes later here, although its own id may be lower.
+/// The events after the link `after` of the hash chain, in the order of their commits: an event that is committed later
+/// comes later here, even if its id is lower.
 pub(crate) fn linked_events(
     conn: &mut PgConnection,
     filter: &TrailFilter,

@@ -21,7 +21,7 @@ pub struct ExplainRequest {
     /// in, with all of their factors.
     #[arg(long = "as")]
     user: Option<String>,
-    /// Ask about a request that a program sends with an access token of the user.
+    /// Explain a request that a program sends with an access token of the user.
     #[arg(long, requires = "user")]
     token: bool,
     /// Ask about a page that is opened in a tab.

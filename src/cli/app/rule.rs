@@ -51,7 +51,7 @@ pub struct AddRule {
     /// How recently the user must have confirmed their identity, such as 10m.
     #[arg(long)]
     fresh: Option<String>,
-    /// Allow personal access tokens.
+    /// Allow access tokens.
     #[arg(long)]
     tokens: bool,
     #[arg(long, default_value = "")]

@@ -11,7 +11,7 @@ use super::figures::{count, heading, line, times};
 use super::streams::{self, StreamsAsText};
 use crate::cli::{Failure, log, serve};
 use crate::config::Settings;
-use crate::lab::prove::{self, Failing, ProbedKind, ProveError, RevocationReport};
+use crate::lab::prove::{self, CredentialKind, Failing, ProveError, RevocationReport};
 
 /// Start instances of this program on a database created for the test, keep them under load, revoke sessions one by
 /// one, and check that none is served afterwards. Existing data is not touched.
@@ -76,7 +76,7 @@ fn unless_interrupted<R>(proof: impl Future<Output = Result<R, ProveError>>) -> 
     })
 }
 
-fn words(failing: Failing, kind: ProbedKind) -> String {
+fn words(failing: Failing, kind: CredentialKind) -> String {
     let Nouns { one, many, .. } = nouns(kind);
     match failing {
         Failing::ServedAfterAnswer { served, of } => {
@@ -97,10 +97,10 @@ struct Nouns {
     page: &'static str,
 }
 
-fn nouns(kind: ProbedKind) -> Nouns {
+fn nouns(kind: CredentialKind) -> Nouns {
     match kind {
-        ProbedKind::Sessions => Nouns { one: "session", many: "sessions", page: "/home" },
-        ProbedKind::Tokens => {
+        CredentialKind::Sessions => Nouns { one: "session", many: "sessions", page: "/home" },
+        CredentialKind::Tokens => {
             Nouns { one: "access token", many: "access tokens", page: "/api/v1/me and a page of an app" }
         }
     }

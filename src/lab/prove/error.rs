@@ -34,7 +34,7 @@ pub enum ProveError {
     InvalidAccount(String),
     AppRefused(AppRefusal),
     TokenRefused(TokenRefusal),
-    /// A scope that this program made up was refused.
+    /// A scope that the proof requested was refused.
     InvalidScope(ScopesRefusal),
 }
 

@@ -9,9 +9,9 @@ use actix_web::rt::task::JoinHandle;
 use actix_web::rt::time::sleep;
 
 use super::ProveError;
+use super::credential::{CredentialKind, ProbeCredential};
 use super::error::Awaited;
 use super::http::HttpConnection;
-use super::probed::{Probed, ProbedKind};
 use super::report::{ProbeCounts, RevocationReport};
 use super::users::{ProbeUser, ProbeUsers};
 
@@ -36,7 +36,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const TIMEOUT_WHEN_DISPROVEN: Duration = Duration::from_secs(1);
 
 pub struct Load {
-    kind: ProbedKind,
+    kind: CredentialKind,
     ports: Vec<u16>,
     bystander: Rc<WatchedCredential>,
     current: RefCell<Option<Rc<WatchedCredential>>>,
@@ -47,7 +47,7 @@ pub struct Load {
 
 /// A session or token, and what each instance answered to it.
 struct WatchedCredential {
-    probed: Probed,
+    credential: ProbeCredential,
     by_instance: Vec<Answers>,
 }
 
@@ -70,13 +70,13 @@ fn increment(cell: &Cell<u64>) {
 }
 
 impl WatchedCredential {
-    fn new(probed: Probed, instances: usize) -> Rc<Self> {
-        Rc::new(Self { probed, by_instance: (0..instances).map(|_| Answers::default()).collect() })
+    fn new(credential: ProbeCredential, instances: usize) -> Rc<Self> {
+        Rc::new(Self { credential, by_instance: (0..instances).map(|_| Answers::default()).collect() })
     }
 }
 
 impl Load {
-    pub fn new(kind: ProbedKind, ports: Vec<u16>, bystander: Probed) -> Self {
+    pub fn new(kind: CredentialKind, ports: Vec<u16>, bystander: ProbeCredential) -> Self {
         let bystander = WatchedCredential::new(bystander, ports.len());
         let (current, revoked) = (RefCell::default(), RefCell::default());
         Self {
@@ -107,9 +107,9 @@ impl Load {
         let mut revoking = 0;
         while started.elapsed().as_secs() < seconds {
             match left.pop() {
-                Some(probed) => {
+                Some(credential) => {
                     let http = &mut connections[revoking];
-                    self.revoke(&user, probed, revoking, http, &mut report).await?;
+                    self.revoke(&user, credential, revoking, http, &mut report).await?;
                     revoking = (revoking + 1) % self.ports.len();
                 }
                 None => (user, left) = self.kind.of_new_user(&users, &mut connections[revoking]).await?,
@@ -129,22 +129,22 @@ impl Load {
     async fn revoke(
         &self,
         user: &ProbeUser,
-        probed: Probed,
+        credential: ProbeCredential,
         revoking: usize,
         http: &mut HttpConnection,
         report: &mut RevocationReport,
     ) -> Result<(), ProveError> {
-        let watched = WatchedCredential::new(probed, self.ports.len());
+        let watched = WatchedCredential::new(credential, self.ports.len());
         *self.current.borrow_mut() = Some(Rc::clone(&watched));
         self.wait_until(Awaited::Serving, &watched, |answers| answers.served.get() >= 2).await?;
-        if !user.revoke(watched.probed.revocation(), http).await? {
+        if !user.revoke(watched.credential.revocation(), http).await? {
             // It may be revoked now, later or never, so its requests prove nothing.
             report.unanswered += 1;
             return Ok(());
         }
         self.wait_until(Awaited::Refusing, &watched, |answers| answers.refused_after.get() >= 2).await?;
         let refusals = watched.by_instance.iter().filter_map(|answers| answers.first_refused.get());
-        report.add_revocation(watched.probed.revocation(), revoking, refusals);
+        report.add_revocation(watched.credential.revocation(), revoking, refusals);
         let mut revoked = self.revoked.borrow_mut();
         revoked.push(watched);
         let surplus = revoked.len().saturating_sub(REVOKED_KEPT);
@@ -195,10 +195,10 @@ impl Load {
     }
 
     async fn send_request(&self, http: &mut HttpConnection, instance: usize, watched: &WatchedCredential) {
-        let (probed, answers) = (&watched.probed, &watched.by_instance[instance]);
+        let (credential, answers) = (&watched.credential, &watched.by_instance[instance]);
         // Read when the request starts, because a later revocation must not count.
-        let revoked = probed.revocation().answered.get().is_some();
-        let answer = probed.request(http).await;
+        let revoked = credential.revocation().answered.get().is_some();
+        let answer = credential.request(http).await;
         increment(&self.counts.requests);
         if revoked {
             increment(&self.counts.begun_after_answer);
@@ -210,15 +210,19 @@ impl Load {
                     increment(&self.counts.served_after_answer);
                 }
             }
-            Ok(answer) if probed.is_refused(&answer) => {
-                if probed.revocation().sent.get().is_none() {
+            Ok(answer) if credential.is_refused(&answer) => {
+                if credential.revocation().sent.get().is_none() {
                     increment(&self.counts.refused_while_live);
                 }
                 answers.note_refusal();
                 answers.refused_after.set(answers.refused_after.get() + usize::from(revoked));
             }
-            // The connection was reset: the request was let in before the revocation.
-            Err(_) if probed.ends_responses() && !revoked && probed.revocation().sent.get().is_some() => {
+            // The connection was reset: the request was admitted before the revocation.
+            Err(_)
+                if credential.ends_responses()
+                    && !revoked
+                    && credential.revocation().sent.get().is_some() =>
+            {
                 answers.note_refusal();
             }
             _ => increment(&self.counts.failed),

@@ -2,12 +2,12 @@
 //! instance: starts instances of this program on a database of their own, keeps them under load, and revokes one after the
 //! other.
 
+mod credential;
 mod database;
 mod error;
 mod http;
 mod instance;
 mod load;
-mod probed;
 mod queries;
 mod report;
 mod sandbox;
@@ -24,8 +24,8 @@ use load::Load;
 use sandbox::Sandbox;
 use streams::ProbeApp;
 
+pub use credential::CredentialKind;
 pub use error::ProveError;
-pub use probed::ProbedKind;
 pub use report::{Failing, Percentiles, RevocationReport};
 pub use streams::{Extent, RacedOpenings, StreamFailing, StreamKind, StreamReport, revoke_with_streams};
 pub use users::ProbeUsers;
@@ -41,7 +41,7 @@ pub async fn revocation(
     seconds: u64,
 ) -> Result<RevocationReport, ProveError> {
     let running = Running::start(settings, instances).await?;
-    prove(ProbedKind::Sessions, &running, running.users(settings)?, seconds).await
+    prove(CredentialKind::Sessions, &running, running.users(settings)?, seconds).await
 }
 
 /// The same for access tokens, with which programs use the API and an app behind the instances.
@@ -57,11 +57,11 @@ pub async fn token_revocation(
     let users = running.users(settings)?;
     let app = ProbeApp::start().await?;
     users.register(app.registration()?).await?;
-    prove(ProbedKind::Tokens, &running, users, seconds).await
+    prove(CredentialKind::Tokens, &running, users, seconds).await
 }
 
 async fn prove(
-    kind: ProbedKind,
+    kind: CredentialKind,
     running: &Running,
     users: ProbeUsers,
     seconds: u64,

@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::time::Instant;
 
-use super::probed::ProbedKind;
+use super::credential::CredentialKind;
 use super::users::Revocation;
 
 #[derive(Clone, Default)]
 pub struct RevocationReport {
     /// What was revoked.
-    pub kind: ProbedKind,
+    pub kind: CredentialKind,
     pub instances: usize,
     pub connections: usize,
     pub seconds: f64,
@@ -56,7 +56,7 @@ pub struct Percentiles {
 }
 
 impl RevocationReport {
-    pub fn new(kind: ProbedKind, instances: usize, clients_per_instance: usize) -> Self {
+    pub fn new(kind: CredentialKind, instances: usize, clients_per_instance: usize) -> Self {
         Self { kind, instances, connections: instances * clients_per_instance, ..Self::default() }
     }
 

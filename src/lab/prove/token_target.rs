@@ -1,4 +1,4 @@
-//! Where the tokens of the test open something: half of them at the API, half of them at an app behind the instances.
+//! Where the tokens of the proof are used: half of them at the API, half of them at an app behind the instances.
 
 use std::io::Error;
 

@@ -67,7 +67,7 @@ impl CredentialHashes {
 
 /// A session key, or the token of a link: 32 bytes in Base64.
 const KEY_LETTERS: usize = 43;
-/// A personal access token: a prefix and a checksum beside such bytes.
+/// An access token: such bytes between a prefix and a checksum.
 const ACCESS_TOKEN_LETTERS: usize = 52;
 /// A recovery code: 16 bytes in Base32.
 const CODE_LETTERS: usize = 26;

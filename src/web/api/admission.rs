@@ -1,6 +1,6 @@
-//! The first steps of every row of the API: finds the token of the request and puts it into the request state. Cookies
-//! are not read. A browser sends the header only for a page of this site, because no answer allows other sites
-//! anything (CORS), so there is no request to forge.
+//! The first step of every row of the API: finds the token of the request and puts it into the request state. Cookies
+//! are not read, and no answer has CORS headers, so a page of another site cannot make a browser send a request that
+//! counts.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
@@ -14,11 +14,11 @@ use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 use latchkey_sessions::Use;
 
-/// Looks the token of the request up: from memory while the lease holds. A request without one has no token; the guard
-/// refuses it.
+/// Looks up the token of the request: in memory while the lease holds. A request without a token is left to the guard,
+/// which refuses it.
 ///
 /// # Errors
-/// 401 if the token is not live, 429 if the client's network has presented too many of those.
+/// 401 if the token is not live, 429 if the client's network has sent too many of those.
 pub async fn identify(request: &HttpRequest, usage: Use) -> Result<(), Error> {
     let (state, shared) = (RequestState::of(request), Shared::of(request)?);
     state.set_token(None);
@@ -32,7 +32,7 @@ pub async fn identify(request: &HttpRequest, usage: Use) -> Result<(), Error> {
     Ok(())
 }
 
-/// The token in `Authorization: Bearer` (RFC 6750 §2.1). Several such headers say nothing.
+/// The token in `Authorization: Bearer` (RFC 6750 §2.1). `None` if there are several such headers.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut given = headers.get_all(header::AUTHORIZATION);
     let (Some(value), None) = (given.next(), given.next()) else { return None };

@@ -65,7 +65,7 @@ impl<R: Resource> Responder for StoredItem<R> {
 impl<R: Resource> DescribedAnswer for StoredItem<R> {
     fn describe(operation: &mut DescribedOperation) {
         ItemAnswer::<R>::describe(operation);
-        operation.refuses(409, "The state of Latchkey does not allow this; `code` says why.");
+        operation.refuses(409, "The current state does not allow the change; `code` gives the reason.");
         describe_added::<R>(operation);
     }
 }
@@ -84,7 +84,7 @@ impl<R: Resource> Responder for ChangedItem<R> {
 impl<R: Resource> DescribedAnswer for ChangedItem<R> {
     fn describe(operation: &mut DescribedOperation) {
         ItemAnswer::<R>::describe(operation);
-        operation.refuses(409, "The state of Latchkey does not allow this; `code` says why.");
+        operation.refuses(409, "The current state does not allow the change; `code` gives the reason.");
     }
 }
 
@@ -101,14 +101,14 @@ impl<R: Resource> Responder for AddedItem<R> {
 
 impl<R: Resource> DescribedAnswer for AddedItem<R> {
     fn describe(operation: &mut DescribedOperation) {
-        operation.refuses(409, "The state of Latchkey does not allow this; `code` says why.");
+        operation.refuses(409, "The current state does not allow the change; `code` gives the reason.");
         describe_added::<R>(operation);
     }
 }
 
 fn describe_added<R: Resource>(operation: &mut DescribedOperation) {
     let schema = operation.refer::<R::Out>();
-    operation.answer(201, "The item, which was added.", schema);
+    operation.answer(201, "The item was added.", schema);
     operation.answer_header(201, "ETag", "The state of the item, for `If-Match`.");
     operation.answer_header(201, "Location", "The path of the item.");
 }
@@ -117,7 +117,7 @@ fn describe_added<R: Resource>(operation: &mut DescribedOperation) {
 #[derive(Serialize)]
 pub struct ListPage<T> {
     pub items: Vec<T>,
-    /// The cursor of the next page; null: this is the last one.
+    /// Where the next page begins: the value for `cursor`, or for `after` in the audit trail; null on the last page.
     pub next: Option<String>,
 }
 
@@ -150,7 +150,7 @@ fn page_schema(item: Value) -> Value {
             "items": { "type": "array", "items": item },
             "next": {
                 "type": ["string", "null"],
-                "description": "The cursor of the next page; null: this is the last one.",
+                "description": "Where the next page begins: the value for `cursor`, or for `after` in the audit trail; null on the last page.",
             },
         },
     })
@@ -187,7 +187,7 @@ impl Responder for NoContent {
 
 impl DescribedAnswer for NoContent {
     fn describe(operation: &mut DescribedOperation) {
-        operation.answers.insert(204, json!({ "description": "It is done." }));
-        operation.refuses(409, "The state of Latchkey does not allow this; `code` says why.");
+        operation.answers.insert(204, json!({ "description": "Done; there is no body." }));
+        operation.refuses(409, "The current state does not allow the change; `code` gives the reason.");
     }
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::answers::ItemAnswer;
 use super::context::ApiContext;
-use super::methods::{Found, Paged, Removed, Replaced};
+use super::methods::{Deletable, Listable, Replaceable, Retrievable};
 use super::precondition::Precondition;
 use super::query::NoParams;
 use super::resource::Resource;
@@ -22,9 +22,9 @@ use crate::web::http::problem::Problem;
 pub struct AppOut {
     /// Its short name.
     pub slug: String,
-    /// `file`: the app comes from a file, and only the operator changes it.
+    /// `file`: the app comes from a file, and only the operator can change it.
     pub source: SourceName,
-    /// What PUT sets. What has its default is left out.
+    /// The settings, as PUT takes them. Settings with their default value are left out.
     pub settings: AppFileEntry,
 }
 
@@ -36,7 +36,7 @@ pub enum SourceName {
     File,
 }
 
-/// An app, and its entry in a file, where users are email addresses.
+/// An app, and its entry in the format of a file, in which users are email addresses.
 pub struct AppRecord {
     pub app: App,
     pub entry: AppFileEntry,
@@ -69,7 +69,7 @@ async fn with_entries(accounts: &Accounts, apps: Vec<App>) -> Result<Vec<AppReco
     Ok(apps.into_iter().zip(entries).map(|(app, entry)| AppRecord { app, entry }).collect())
 }
 
-impl Paged for AppResource {
+impl Listable for AppResource {
     type Filters = NoParams;
     type Key = String;
 
@@ -79,7 +79,7 @@ impl Paged for AppResource {
         after: Option<String>,
         limit: i64,
     ) -> Result<Vec<AppRecord>, Error> {
-        // By slug, and few enough to read them all, as every decision does.
+        // They are in the order of slugs. There are few enough to read them all, as every decision does.
         let apps = accounts.apps.list().await?.into_iter();
         let apps = apps.filter(|app| after.as_deref().is_none_or(|after| app.slug.as_str() > after));
         with_entries(accounts, apps.take(usize::try_from(limit).unwrap_or(0)).collect()).await
@@ -90,7 +90,7 @@ impl Paged for AppResource {
     }
 }
 
-impl Found for AppResource {
+impl Retrievable for AppResource {
     type Path = BySlug;
 
     async fn find(accounts: &Accounts, path: &BySlug) -> Result<Option<AppRecord>, Error> {
@@ -99,7 +99,7 @@ impl Found for AppResource {
     }
 }
 
-impl Replaced for AppResource {
+impl Replaceable for AppResource {
     type In = AppFileEntry;
     type Write = AppsWrite;
 
@@ -111,15 +111,15 @@ impl Replaced for AppResource {
         input: AppFileEntry,
     ) -> Result<ItemAnswer<Self>, Error> {
         let slug = Slug::parse(&path.slug).map_err(|why| Problem::invalid("", why))?;
-        let is_meant = move |app: Option<&App>| when.admits(app.map(AppFileEntry::version).as_ref());
-        let (app, is_new) = ctx.accounts().apps.put(me.user(), slug, input, is_meant, ctx.client()).await?;
+        let expected = move |app: Option<&App>| when.admits(app.map(AppFileEntry::version).as_ref());
+        let (app, is_new) = ctx.accounts().apps.put(me.user(), slug, input, expected, ctx.client()).await?;
         let record = with_entries(ctx.accounts(), vec![app]).await?.pop().ok_or(Error::NotFound)?;
         let answer = ItemAnswer::of(&record);
         Ok(if is_new { answer.added_at(ctx.path().to_owned()) } else { answer })
     }
 }
 
-impl Removed for AppResource {
+impl Deletable for AppResource {
     type Write = AppsWrite;
 
     async fn remove(
@@ -130,7 +130,7 @@ impl Removed for AppResource {
     ) -> Result<(), Error> {
         let apps = &ctx.accounts().apps;
         let app = apps.find(&path.slug).await?.ok_or(Error::NotFound)?;
-        let is_meant = move |app: &App| when.admits(Some(&AppFileEntry::version(app)));
-        Ok(apps.remove_if(Some(me.user()), app.id, is_meant, ctx.client()).await?)
+        let expected = move |app: &App| when.admits(Some(&AppFileEntry::version(app)));
+        Ok(apps.remove_if(Some(me.user()), app.id, expected, ctx.client()).await?)
     }
 }

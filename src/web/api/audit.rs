@@ -1,4 +1,4 @@
-//! The audit trail for programs that copy it: pages in the order of the chain, as JSON or one event a line.
+//! The audit trail for programs that copy it: pages in the order of the hash chain, as JSON or one event per line.
 
 use actix_web::body::BoxBody;
 use actix_web::http::header;
@@ -25,7 +25,7 @@ const NDJSON: &str = "application/x-ndjson";
 /// An event of the trail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventOut {
-    /// Its number in the trail: it grows with each commit and has no gaps.
+    /// Its number in the trail. Numbers are assigned in the order of commits, without gaps.
     pub seq: i64,
     pub at: ApiTime,
     /// The action, such as `logged-in`.
@@ -35,14 +35,14 @@ pub struct EventOut {
     pub by: ActorKind,
     /// The acting user.
     pub actor: Option<EventUserOut>,
-    /// The user it happened to.
+    /// The affected user.
     pub subject: Option<EventUserOut>,
-    /// The session it happened in or to.
+    /// The session in which it happened, or the affected session.
     pub session: Option<Uuid>,
     /// The IP address of the client; empty for the operator.
     pub address: String,
     pub user_agent: String,
-    /// More about it: an object or a text.
+    /// Details: an object or a text.
     pub detail: Value,
 }
 
@@ -97,21 +97,21 @@ impl From<&LinkedRecord> for EventOut {
 #[derive(Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrailParams {
-    /// Those after the event with this number; from the first one if it is left out.
+    /// Only events after the event with this number. Default: from the first event.
     after: Option<u64>,
-    /// Those with this action.
+    /// Only events with this action.
     act: Option<String>,
-    /// Those that the user with this id caused.
+    /// Only events that the user with this id caused.
     actor: Option<Uuid>,
-    /// Those that happened to the user with this id.
+    /// Only events that affected the user with this id.
     subject: Option<Uuid>,
-    /// From this time on.
+    /// Only events at or after this time.
     #[param(inline)]
     from: Option<ApiTime>,
-    /// Before this time.
+    /// Only events before this time.
     #[param(inline)]
     to: Option<ApiTime>,
-    /// The most events on the page.
+    /// The maximum number of events on the page.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
 }
@@ -188,7 +188,7 @@ impl DescribedAnswer for TrailPage {
         ListPage::<EventOut>::describe(operation);
         operation.answer_header(200, "Link", "The next page, with `rel=\"next\"`.");
         if let Some(answer) = operation.answers.get_mut(&200) {
-            let what = "One event a line, on `Accept: application/x-ndjson`.";
+            let what = "One event per line, on `Accept: application/x-ndjson`.";
             answer["content"][NDJSON] = json!({ "schema": { "type": "string", "description": what } });
         }
     }

@@ -1,9 +1,9 @@
-//! The handlers of single items: one for each method, for all nouns.
+//! The handlers of single items: one for each method, for all resources.
 
 use super::answers::{AddedItem, ChangedItem, ItemAnswer, NoContent, StoredItem};
 use super::context::ApiContext;
 use super::input::Input;
-use super::methods::{Added, Found, Patched, Removed, Replaced};
+use super::methods::{Creatable, Deletable, Patchable, Replaceable, Retrievable};
 use super::operation::{DescribedArg, DescribedOperation};
 use super::path_names::PathNames;
 use super::precondition::Precondition;
@@ -11,7 +11,7 @@ use super::scoped::Scoped;
 use crate::web::http::error::Error;
 use crate::web::http::path::Path;
 
-pub async fn show<R: Found>(
+pub async fn show<R: Retrievable>(
     _: Scoped<R::Read>,
     ctx: ApiContext,
     Path(path): Path<R::Path>,
@@ -20,7 +20,7 @@ pub async fn show<R: Found>(
     found.as_ref().map(ItemAnswer::of).ok_or(Error::NotFound)
 }
 
-pub async fn add<R: Added>(
+pub async fn add<R: Creatable>(
     me: Scoped<R::Write>,
     ctx: ApiContext,
     Input(input): Input<R::In>,
@@ -28,7 +28,7 @@ pub async fn add<R: Added>(
     R::add(&me, &ctx, input).await.map(AddedItem)
 }
 
-pub async fn patch<R: Patched>(
+pub async fn patch<R: Patchable>(
     me: Scoped<R::Write>,
     ctx: ApiContext,
     Path(path): Path<R::Path>,
@@ -39,7 +39,7 @@ pub async fn patch<R: Patched>(
 }
 
 /// PUT of an item that may be new.
-pub async fn put<R: Replaced>(
+pub async fn put<R: Replaceable>(
     me: Scoped<R::Write>,
     ctx: ApiContext,
     Path(path): Path<R::Path>,
@@ -50,7 +50,7 @@ pub async fn put<R: Replaced>(
 }
 
 /// PUT of an item that has to exist.
-pub async fn replace<R: Replaced>(
+pub async fn replace<R: Replaceable>(
     me: Scoped<R::Write>,
     ctx: ApiContext,
     Path(path): Path<R::Path>,
@@ -60,7 +60,7 @@ pub async fn replace<R: Replaced>(
     R::put(&me, &ctx, path, when, input).await.map(ChangedItem)
 }
 
-pub async fn remove<R: Removed>(
+pub async fn remove<R: Deletable>(
     me: Scoped<R::Write>,
     ctx: ApiContext,
     Path(path): Path<R::Path>,

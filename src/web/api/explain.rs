@@ -1,4 +1,4 @@
-//! What would happen to a request for an app, and why: the decision of the proxy, about a request that is not sent.
+//! Explains what the proxy would decide about a request for an app, without sending it.
 
 use std::net::IpAddr;
 
@@ -22,16 +22,16 @@ use crate::web::http::problem::Problem;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainIn {
-    /// The email address of the user; a visitor who is not logged in if it is left out.
+    /// The email address of the user. Default: a visitor who is not logged in.
     #[serde(default)]
     user: Option<String>,
-    /// How the user logged in, such as `password` or `passkey`; `password` if it is left out.
+    /// How the user logged in, such as `password` or `passkey`. Default: `password`.
     #[serde(default)]
     login: Option<String>,
-    /// How many seconds ago the user last proved who they are.
+    /// How many seconds ago the user last proved their identity. Default: 0.
     #[serde(default)]
     proved_ago: Option<u32>,
-    /// `GET` if it is left out.
+    /// The method. Default: `GET`.
     #[serde(default)]
     method: Option<String>,
     /// The path, without the query.
@@ -40,9 +40,12 @@ pub struct ExplainIn {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     from: Option<IpAddr>,
-    /// Whether a program sends it, not a browser that opens a page or sends a form.
+    /// Whether a program sends the request, not a browser that opens a page or sends a form.
     #[serde(default)]
     script: bool,
+    /// Whether the request carries an access token of `user`. It is then sent by a program.
+    #[serde(default)]
+    token: bool,
 }
 
 /// The decision.
@@ -50,20 +53,20 @@ pub struct ExplainIn {
 pub struct ExplainOut {
     /// Whether the request would reach the app.
     pub passes: bool,
-    /// Names the answer.
+    /// Identifies the decision, and is stable.
     pub code: String,
-    /// The answer as a sentence.
+    /// The decision as a sentence.
     pub detail: String,
-    /// The number of the rule that decides, from 1; null: no rule.
+    /// The number of the rule that decides, counted from 1; null: no rule.
     pub rule: Option<u32>,
-    /// The rules before it that do not match.
+    /// The rules that do not match, of those before it.
     pub skipped: Vec<SkippedRuleOut>,
 }
 
 /// A rule that does not match the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SkippedRuleOut {
-    /// Its number, from 1.
+    /// Its number, counted from 1.
     pub rule: u32,
     /// `method`, `path` or `network`.
     pub why: String,
@@ -92,14 +95,17 @@ pub async fn explain(
     // Only the time between the two matters.
     let now = Moment(0);
     let proved_at = Moment(-1_000_000 * i64::from(asked.proved_ago.unwrap_or(0)));
-    let caller = user.as_ref().map(|(id, user)| Caller::now(*id, user, login, proved_at));
+    let caller = user.as_ref().map(|(id, user)| match asked.token {
+        true => Caller::with_token(*id, user),
+        false => Caller::now(*id, user, login, proved_at),
+    });
     let method = asked.method.as_deref().unwrap_or("GET").trim().to_ascii_uppercase();
     let path = asked.path.split(['?', '#']).next().unwrap_or_default();
     let mut request = AccessRequest { method: &method, ..AccessRequest::navigation(path, asked.from) };
-    if asked.script {
+    if asked.script || asked.token {
         request.kind = RequestKind::Script;
     }
-    // It comes from a page of the app.
+    // As if a page of the app had sent it.
     let origin = app.origins.first().map(ToString::to_string);
     if !is_safe(&method) {
         request.origin = origin.as_deref();
@@ -108,11 +114,11 @@ pub async fn explain(
     let (decided, trace) = decide_with_trace(&app, &request, caller.as_ref(), now, |at, why| {
         skipped.push(SkippedRuleOut { rule: number(at), why: mismatch(why).to_owned() });
     });
-    let words = answer(decided);
+    let phrase = answer(decided);
     Ok(Plain(ExplainOut {
         passes: decided.passes(),
-        code: words.code.to_owned(),
-        detail: words.text.into_owned(),
+        code: phrase.code.to_owned(),
+        detail: phrase.text.into_owned(),
         rule: trace.rule.map(number),
         skipped,
     }))

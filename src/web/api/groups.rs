@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::answers::ItemAnswer;
 use super::context::ApiContext;
-use super::methods::{Found, Paged, Removed, Replaced};
+use super::methods::{Deletable, Listable, Replaceable, Retrievable};
 use super::precondition::Precondition;
 use super::query::NoParams;
 use super::resource::Resource;
@@ -24,17 +24,17 @@ pub struct GroupOut {
     pub name: String,
     /// What the group is for.
     pub note: String,
-    /// How many members it has.
+    /// The number of its members.
     pub members: u64,
     /// The short names of the apps whose rules name it.
     pub used_by: Vec<String>,
 }
 
-/// What can be set about a group.
+/// The settings of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GroupIn {
-    /// What the group is for; empty if it is left out.
+    /// What the group is for. Default: empty.
     pub note: String,
 }
 
@@ -49,7 +49,7 @@ impl From<&GroupRow> for GroupOut {
     }
 }
 
-/// The group of a path; no group has another kind of name.
+/// The name of a group in a path. No group has an invalid name, so such a path is 404.
 pub fn group_name(text: &str) -> Result<GroupName, Error> {
     GroupName::parse(text).map_err(|_| Error::NotFound)
 }
@@ -67,7 +67,7 @@ impl Resource for GroupResource {
     }
 }
 
-impl Paged for GroupResource {
+impl Listable for GroupResource {
     type Filters = NoParams;
     type Key = String;
 
@@ -85,7 +85,7 @@ impl Paged for GroupResource {
     }
 }
 
-impl Found for GroupResource {
+impl Retrievable for GroupResource {
     type Path = ByName;
 
     async fn find(accounts: &Accounts, path: &ByName) -> Result<Option<GroupRow>, Error> {
@@ -93,7 +93,7 @@ impl Found for GroupResource {
     }
 }
 
-impl Replaced for GroupResource {
+impl Replaceable for GroupResource {
     type In = GroupIn;
     type Write = GroupsWrite;
 
@@ -105,15 +105,15 @@ impl Replaced for GroupResource {
         input: GroupIn,
     ) -> Result<ItemAnswer<Self>, Error> {
         let name = GroupName::parse(&path.name).map_err(|why| Problem::invalid("", why))?;
-        let is_meant = move |group: Option<&GroupRow>| when.admits(group.map(Self::version).as_ref());
+        let expected = move |group: Option<&GroupRow>| when.admits(group.map(Self::version).as_ref());
         let groups = &ctx.accounts().groups;
-        let (group, is_new) = groups.put(Some(me.user()), name, &input.note, is_meant, ctx.client()).await?;
+        let (group, is_new) = groups.put(Some(me.user()), name, &input.note, expected, ctx.client()).await?;
         let answer = ItemAnswer::of(&group);
         Ok(if is_new { answer.added_at(ctx.path().to_owned()) } else { answer })
     }
 }
 
-impl Removed for GroupResource {
+impl Deletable for GroupResource {
     type Write = GroupsWrite;
 
     async fn remove(
@@ -123,7 +123,7 @@ impl Removed for GroupResource {
         when: Precondition,
     ) -> Result<(), Error> {
         let name = group_name(&path.name)?;
-        let is_meant = move |group: &GroupRow| when.admits(Some(&Self::version(group)));
-        Ok(ctx.accounts().groups.remove_if(Some(me.user()), &name, is_meant, ctx.client()).await?)
+        let expected = move |group: &GroupRow| when.admits(Some(&Self::version(group)));
+        Ok(ctx.accounts().groups.remove_if(Some(me.user()), &name, expected, ctx.client()).await?)
     }
 }

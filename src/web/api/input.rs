@@ -19,7 +19,7 @@ use crate::web::http::problem::Problem;
 use crate::web::http::request_state::RequestState;
 use crate::web::http::urlencoded::has_control;
 
-/// The body, as the type describes it.
+/// The body, parsed as `T`.
 pub struct Input<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Input<T> {
@@ -55,7 +55,7 @@ impl<T: ToSchema + 'static> DescribedArg for Input<T> {
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let whole: Value =
         serde_json::from_slice(body).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, NOT_JSON))?;
-    // serde would also take the fields of an object from an array, in their order.
+    // serde would also accept an array with the fields of an object in their order.
     if !whole.is_object() || has_array_in_array(&whole) {
         return Err(Problem::invalid("", NOT_OBJECT));
     }
@@ -63,17 +63,17 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if let Some(pointer) = control_character(&whole, String::new()) {
         return Err(Problem::invalid(pointer, CONTROL_CHARACTER));
     }
-    // From the text, because `whole` has each field once.
+    // Parsed from the text again, because `whole` no longer shows repeated fields.
     let mut reader = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (pointer, why) = (pointer(error.path()), error.inner().to_string());
-        // The position is that of the byte; the pointer says more.
+        // The pointer is more useful than the line and column of the parser.
         let why = why.split(" at line ").next().unwrap_or_default();
         Problem::invalid(pointer, unexpected_value(why))
     })
 }
 
-/// No documented body has one.
+/// No documented body has nested arrays.
 fn has_array_in_array(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(|item| item.is_array() || has_array_in_array(item)),
@@ -82,7 +82,7 @@ fn has_array_in_array(value: &Value) -> bool {
     }
 }
 
-/// The pointer to the first text, or name of a field, with a control character.
+/// The pointer to the first string, or the first name of a field, with a control character.
 fn control_character(value: &Value, at: String) -> Option<String> {
     match value {
         Value::String(text) => has_control(text).then_some(at),
@@ -119,34 +119,34 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Rule {
+    struct RuleBody {
         note: Option<String>,
     }
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Sample {
+    struct LimitBody {
         limit: Option<u32>,
-        rules: Option<Vec<Rule>>,
+        rules: Option<Vec<RuleBody>>,
     }
 
     fn refused(body: &str) -> (u16, String) {
-        let problem = parse::<Sample>(body.as_bytes()).unwrap_err();
+        let problem = parse::<LimitBody>(body.as_bytes()).unwrap_err();
         let pointer = problem.errors.first().map(|error| error.pointer.clone());
         (problem.status.as_u16(), pointer.unwrap_or_default())
     }
 
     #[test]
-    fn what_is_not_json_is_malformed() {
+    fn a_body_that_is_not_json_is_400() {
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         for body in ["", "{", "{}x", "{\"limit\":1e999}", "\u{feff}{}", "{\"limit\":01}", &deep] {
             assert_eq!(refused(body).0, 400, "{body}");
         }
-        assert!(parse::<Sample>(b"{\"limit\":\"\xff\"}").is_err());
+        assert!(parse::<LimitBody>(b"{\"limit\":\"\xff\"}").is_err());
     }
 
     #[test]
-    fn what_is_not_of_the_documented_form_is_named() {
+    fn a_value_that_is_not_as_documented_is_422_and_named() {
         for (body, pointer) in [
             ("[]", ""),
             ("null", ""),
@@ -165,7 +165,7 @@ mod tests {
             // A field that is unknown or duplicate is named by its object, or by itself.
             assert!(found == pointer || pointer.starts_with(&found), "{body}: {found}");
         }
-        let sample = parse::<Sample>(b" {\"limit\": 1, \"rules\": [{}]} ").unwrap();
+        let sample = parse::<LimitBody>(b" {\"limit\": 1, \"rules\": [{}]} ").unwrap();
         assert_eq!(sample.limit, Some(1));
         assert!(sample.rules.unwrap().iter().all(|rule| rule.note.is_none()));
     }

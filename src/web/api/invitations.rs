@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::answers::ItemAnswer;
 use super::api_time::ApiTime;
 use super::context::ApiContext;
-use super::methods::{Added, Found, Paged, Removed};
+use super::methods::{Creatable, Deletable, Listable, Retrievable};
 use super::precondition::Precondition;
 use super::problems::changed_since;
 use super::query::NoParams;
@@ -25,13 +25,13 @@ pub struct InvitationOut {
     pub id: Uuid,
     pub email: String,
     pub state: InvitationState,
-    /// The name of the administrator.
+    /// The name of the administrator who sent it.
     pub invited_by: String,
     pub created_at: ApiTime,
     pub expires_at: ApiTime,
 }
 
-/// Whether an invitation can be accepted.
+/// The state of an invitation. Only a waiting one can be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InvitationState {
@@ -73,7 +73,7 @@ impl From<&ReadInvitation> for InvitationOut {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InvitationIn {
-    /// Where to mail it.
+    /// The email address to send it to.
     email: String,
 }
 
@@ -85,7 +85,7 @@ impl Resource for InvitationResource {
     type Read = Invitations;
 }
 
-impl Paged for InvitationResource {
+impl Listable for InvitationResource {
     type Filters = NoParams;
     type Key = (i64, Uuid);
 
@@ -105,7 +105,7 @@ impl Paged for InvitationResource {
     }
 }
 
-impl Found for InvitationResource {
+impl Retrievable for InvitationResource {
     type Path = ById;
 
     async fn find(accounts: &Accounts, path: &ById) -> Result<Option<ReadInvitation>, Error> {
@@ -114,7 +114,7 @@ impl Found for InvitationResource {
     }
 }
 
-impl Added for InvitationResource {
+impl Creatable for InvitationResource {
     type In = InvitationIn;
     type Write = Invitations;
 
@@ -129,7 +129,7 @@ impl Added for InvitationResource {
     }
 }
 
-impl Removed for InvitationResource {
+impl Deletable for InvitationResource {
     type Write = Invitations;
 
     /// Withdraws it; the row stays in the list.
@@ -140,7 +140,7 @@ impl Removed for InvitationResource {
         when: Precondition,
     ) -> Result<(), Error> {
         let found = Self::find(ctx.accounts(), &path).await?.ok_or(Error::NotFound)?;
-        // Its state is the only thing that changes, and withdrawing it requires that it waits.
+        // Only the state of an invitation changes, and only a waiting one can be withdrawn, so no transaction is needed.
         if !when.admits(Some(&Self::version(&found))) {
             return Err(changed_since().into());
         }

@@ -1,4 +1,4 @@
-//! Lists: one handler for all nouns, with a keyset cursor, so that items that come and go shift no page.
+//! Lists: one handler for all resources, with a keyset cursor, so that added and removed items do not shift the pages.
 
 use std::future::{Ready, ready};
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::answers::ListPage;
 use super::context::ApiContext;
 use super::cursor;
-use super::methods::Paged;
+use super::methods::Listable;
 use super::operation::{DescribedArg, DescribedOperation};
 use super::query::{self, canonical, pairs};
 use super::scoped::Scoped;
@@ -20,8 +20,8 @@ use crate::web::http::error::Error;
 use crate::web::http::problem::Problem;
 use crate::web::http::shared::Shared;
 
-/// Which part of a list is asked for.
-pub struct Listing<R: Paged> {
+/// The part of a list that a request asks for.
+pub struct Listing<R: Listable> {
     filters: R::Filters,
     after: Option<R::Key>,
     limit: usize,
@@ -29,7 +29,7 @@ pub struct Listing<R: Paged> {
     query: String,
 }
 
-pub async fn list<R: Paged>(
+pub async fn list<R: Listable>(
     _: Scoped<R::Read>,
     ctx: ApiContext,
     listing: Listing<R>,
@@ -41,11 +41,11 @@ pub async fn list<R: Paged>(
     let has_more = models.len() > limit;
     models.truncate(limit);
     let last = models.last().filter(|_| has_more);
-    let next = last.map(|last| cursor::written(&ctx.shared.secret, &query, &R::key(&filters, last)));
+    let next = last.map(|last| cursor::sign(&ctx.shared.secret, &query, &R::key(&filters, last)));
     Ok(ListPage { items: models.iter().map(R::Out::from).collect(), next })
 }
 
-impl<R: Paged> FromRequest for Listing<R> {
+impl<R: Listable> FromRequest for Listing<R> {
     type Error = Error;
     type Future = Ready<Result<Self, Error>>;
 
@@ -54,7 +54,7 @@ impl<R: Paged> FromRequest for Listing<R> {
     }
 }
 
-fn read<R: Paged>(request: &HttpRequest) -> Result<Listing<R>, Error> {
+fn read<R: Listable>(request: &HttpRequest) -> Result<Listing<R>, Error> {
     let shared = Shared::of(request)?;
     let mut pairs = pairs(request)?;
     let mut taken = |name: &str| {
@@ -67,7 +67,7 @@ fn read<R: Paged>(request: &HttpRequest) -> Result<Listing<R>, Error> {
     let after = match cursor {
         None => None,
         Some(cursor) => Some(
-            cursor::read(&shared.secret, &query, &cursor)
+            cursor::verify(&shared.secret, &query, &cursor)
                 .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, FOREIGN_CURSOR).at(""))?,
         ),
     };
@@ -92,14 +92,15 @@ pub fn describe_limit(operation: &mut DescribedOperation) {
         "maximum": ApiLimits::LONGEST_PAGE,
         "default": ApiLimits::PAGE,
     });
-    operation.parameter("query", "limit", "The most items on the page.", schema);
+    operation.parameter("query", "limit", "The maximum number of items on the page.", schema);
 }
 
-impl<R: Paged> DescribedArg for Listing<R> {
+impl<R: Listable> DescribedArg for Listing<R> {
     fn describe(operation: &mut DescribedOperation) {
         query::describe::<R::Filters>(operation);
         let text = json!({ "type": "string" });
-        let what = "The cursor `next` of the page before. It belongs to the other parameters.";
+        let what =
+            "The value of `next` on the previous page. It is valid only with the same other parameters.";
         operation.parameter("query", "cursor", what, text);
         describe_limit(operation);
     }

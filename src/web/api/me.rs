@@ -53,7 +53,7 @@ impl From<&LiveToken> for ThisTokenOut {
     fn from(token: &LiveToken) -> Self {
         let scopes = match &token.scopes {
             TokenScopes::Api(scopes) => scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
-            // Such a token opens nothing here.
+            // Such a token is refused at the API.
             TokenScopes::App(_) => Vec::new(),
         };
         Self {

@@ -1,4 +1,4 @@
-//! The members of groups. Both operations may be repeated.
+//! The members of groups. Both operations are idempotent.
 
 use super::answers::NoContent;
 use super::context::ApiContext;

@@ -1,5 +1,5 @@
-//! What can be done with a noun: one trait for each method. `listing.rs` and `changes.rs` have the handlers, which are the
-//! same for all nouns.
+//! The methods of a resource: one trait for each. `listing.rs` and `changes.rs` have the handlers, which are the same for
+//! all resources.
 
 use std::future::Future;
 
@@ -16,11 +16,11 @@ use super::scoped::{ScopeType, Scoped};
 use crate::accounts::Accounts;
 use crate::web::http::error::Error;
 
-/// A noun of which there are many, in a stable order.
-pub trait Paged: Resource {
+/// GET of the list, in a stable order.
+pub trait Listable: Resource {
     /// The parameters of its list, besides `cursor` and `limit`.
     type Filters: DeserializeOwned + IntoParams + 'static;
-    /// The position of an item in the order. Not the offset: items come and go.
+    /// The position of an item in the order. Not its offset, which changes when items are added or removed.
     type Key: Serialize + DeserializeOwned + 'static;
 
     /// The first `limit` items after `after`.
@@ -34,8 +34,8 @@ pub trait Paged: Resource {
     fn key(filters: &Self::Filters, model: &Self::Model) -> Self::Key;
 }
 
-/// A noun with an address for each item.
-pub trait Found: Resource {
+/// GET of an item.
+pub trait Retrievable: Resource {
     type Path: PathNames;
 
     fn find(
@@ -45,7 +45,7 @@ pub trait Found: Resource {
 }
 
 /// POST to the list: adds an item.
-pub trait Added: Resource {
+pub trait Creatable: Resource {
     type In: DeserializeOwned + ToSchema + 'static;
     type Write: ScopeType;
 
@@ -57,7 +57,7 @@ pub trait Added: Resource {
 }
 
 /// PATCH: changes some fields.
-pub trait Patched: Found {
+pub trait Patchable: Retrievable {
     type Patch: DeserializeOwned + ToSchema + 'static;
     type Write: ScopeType;
 
@@ -70,8 +70,8 @@ pub trait Patched: Found {
     ) -> impl Future<Output = Result<ItemAnswer<Self>, Error>>;
 }
 
-/// PUT: makes the item so, and adds it if there is none and the noun allows it.
-pub trait Replaced: Found {
+/// PUT: replaces the item, or adds it if it does not exist and the resource allows that.
+pub trait Replaceable: Retrievable {
     type In: DeserializeOwned + ToSchema + 'static;
     type Write: ScopeType;
 
@@ -85,7 +85,7 @@ pub trait Replaced: Found {
 }
 
 /// DELETE: removes the item.
-pub trait Removed: Found {
+pub trait Deletable: Retrievable {
     type Write: ScopeType;
 
     fn remove(

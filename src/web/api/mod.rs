@@ -1,10 +1,10 @@
 //! The JSON API: what programs with a token can do.
 //!
-//! A noun of the API is a [`Resource`](resource::Resource): one file that declares the model, what is written about it
-//! (`Out`), what is accepted (an `In` for each method), its filters and the scopes. Listing with a cursor, retrieval,
-//! preconditions, validation and errors are written once, in the files below. The rows are in `web::routes`.
+//! Each [`Resource`](resource::Resource) has one file, which declares its model, the type of its answers (`Out`), the types
+//! of its bodies (`In`, one for each method), its filters and its scopes. Lists with a cursor, retrieval, preconditions,
+//! validation and errors are implemented once, in the files below. The rows are in `web::routes`.
 //!
-//! What is not [`Serialize`](serde::Serialize) cannot be in an answer. The types of secrets are not:
+//! A type that is not [`Serialize`](serde::Serialize) cannot be part of an answer. The types of secrets are not:
 //!
 //! ```compile_fail
 //! fn answer<T: serde::Serialize>() {}

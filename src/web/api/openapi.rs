@@ -18,10 +18,10 @@ use crate::web::route::Route;
 /// The name of the security scheme.
 const TOKEN: &str = "token";
 
-const DESCRIPTION: &str = "What programs can do in Latchkey. Each request carries a token, which a user makes at \
-    `/account/tokens` or the operator with `latchkey token create`. Lists have a cursor: repeat the request with `next` \
-    as the parameter `cursor` until it is null. Items have an `ETag`; send it as `If-Match` to change only the state \
-    that you have seen. Errors are problem documents (RFC 9457).";
+const DESCRIPTION: &str = "What programs can do in Latchkey. Each request carries a token, which a user creates at \
+    `/account/tokens` or the operator with `latchkey token create`. Lists have a cursor: repeat the request with \
+    `cursor` set to the value of `next` until it is null. Items have an `ETag`; send it as `If-Match` to change an item \
+    only if it is still in that state. Errors are problem documents (RFC 9457).";
 
 /// The document, as JSON.
 pub fn document(rows: &[Route]) -> String {
@@ -36,7 +36,7 @@ pub fn document(rows: &[Route]) -> String {
         let methods = paths.entry(row.path).or_default();
         methods.insert(
             row.method.as_str().to_ascii_lowercase(),
-            written(operation.title, operation.scope, &described),
+            operation_object(operation.title, operation.scope, &described),
         );
         schemas.append(&mut described.schemas);
     }
@@ -58,7 +58,7 @@ pub fn document(rows: &[Route]) -> String {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "lk_…",
-                    "description": "A personal access token with the scopes that the operation names.",
+                    "description": "An access token with the scope that the operation names.",
                 },
             },
         },
@@ -66,7 +66,7 @@ pub fn document(rows: &[Route]) -> String {
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
 }
 
-fn written(title: &str, scope: Option<ApiScope>, operation: &DescribedOperation) -> Value {
+fn operation_object(title: &str, scope: Option<ApiScope>, operation: &DescribedOperation) -> Value {
     let answers: Map<String, Value> =
         operation.answers.iter().map(|(status, answer)| (status.to_string(), answer.clone())).collect();
     let security = match scope {
@@ -90,7 +90,7 @@ fn written(title: &str, scope: Option<ApiScope>, operation: &DescribedOperation)
     whole
 }
 
-/// Operations are grouped by the noun of their scope.
+/// Operations are grouped by the first part of their scope.
 fn tag(scope: Option<ApiScope>) -> &'static str {
     let scope = scope.map_or("description", ApiScope::as_str);
     scope.split(':').next().unwrap_or(scope)

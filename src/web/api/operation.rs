@@ -32,6 +32,9 @@ pub struct DescribedOperation {
 /// The document of problems.
 pub(super) const PROBLEM: &str = "application/problem+json";
 
+/// Describes the header `Retry-After`.
+pub(super) const RETRY_AFTER: &str = "The time to wait, in seconds.";
+
 impl DescribedOperation {
     /// A reference to the schema of `T`, which becomes part of the document.
     pub(super) fn refer<T: ToSchema>(&mut self) -> Value {

@@ -34,7 +34,7 @@ pub struct OwnSessionOut {
     pub created_at: ApiTime,
     pub last_seen_at: ApiTime,
     pub expires_at: ApiTime,
-    /// Whether the token of this request was made in it.
+    /// Whether the token of this request was created in this session.
     pub made_this_token: bool,
     pub apps: Vec<UsedAppOut>,
 }
@@ -102,7 +102,7 @@ pub async fn end(me: Scoped<Me>, ctx: ApiContext, Path(path): Path<ByHandle>) ->
 #[derive(Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 pub struct OthersParams {
-    /// Has to be `true`: every session except the one in which the token was made.
+    /// Must be `true`: ends every session except the one in which the token was created.
     others: Option<bool>,
 }
 
@@ -114,7 +114,7 @@ pub async fn end_others(
     if params.others != Some(true) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, OTHERS_ONLY).at("").into());
     }
-    // A token of the operator was made in no session, so none is kept.
+    // If the operator created the token, there is no session to keep.
     let kept = me.token.made_by.unwrap_or(Handle(Uuid::nil()));
     ctx.accounts().login.revoke_sessions_except(me.user(), kept, ctx.client()).await?;
     Ok(NoContent)

@@ -1,4 +1,4 @@
-//! The tokens of the token's user: listed and revoked, never made, and never shown.
+//! The tokens of the token's user. A program can list and revoke them, but not create one or read its text.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,14 +12,14 @@ use crate::tokens::{TokenId, TokenRecord};
 use crate::web::http::error::Error;
 use crate::web::http::path::{ById, Path};
 
-/// A token. Its text is known only to the program that has it.
+/// A token, without its text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenOut {
     pub id: Uuid,
     pub name: String,
     /// Such as `users:read`, or `app:wiki`.
     pub scopes: Vec<String>,
-    /// The session in which it was made; null: the operator made it.
+    /// The session in which it was created; null: the operator created it.
     pub made_by: Option<Uuid>,
     pub created_at: ApiTime,
     pub expires_at: ApiTime,

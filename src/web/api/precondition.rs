@@ -15,16 +15,16 @@ use crate::web::http::error::Error;
 /// `If-Match` and `If-None-Match` of a request that changes something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Precondition {
-    /// Only one of these states; `*` is any state.
+    /// The item must be in one of these states; `*` is any state.
     only: Option<Vec<String>>,
-    /// None of these states; `*` is any state.
+    /// The item must be in none of these states; `*` is any state.
     not: Option<Vec<String>>,
 }
 
 /// The ETag of a state.
 pub fn etag(version: &Value) -> String {
     let digest = sha256(version.to_string().as_bytes());
-    // 128 bits: no two states of one resource share them.
+    // 128 bits are enough for no two states of an item to have the same tag.
     format!("\"{}\"", encode(&digest[..16]))
 }
 
@@ -33,7 +33,7 @@ impl Precondition {
         Self { only: tags(headers, header::IF_MATCH), not: tags(headers, header::IF_NONE_MATCH) }
     }
 
-    /// Whether the request is for this state; `None`: there is no such resource.
+    /// Whether the request may act on an item with this state; `None`: the item does not exist.
     pub fn admits(&self, version: Option<&Value>) -> bool {
         let tag = version.map(etag);
         let names =
@@ -63,9 +63,9 @@ impl FromRequest for Precondition {
 impl DescribedArg for Precondition {
     fn describe(operation: &mut DescribedOperation) {
         let text = json!({ "type": "string" });
-        operation.parameter("header", "If-Match", "Only if the resource has this ETag.", text.clone());
-        operation.parameter("header", "If-None-Match", "`*`: only if there is no such resource.", text);
-        operation.refuses(412, "The resource has another ETag than the request names.");
+        operation.parameter("header", "If-Match", "Act only if the item has this ETag.", text.clone());
+        operation.parameter("header", "If-None-Match", "`*`: act only if the item does not exist.", text);
+        operation.refuses(412, "The item does not match `If-Match` or `If-None-Match`.");
     }
 }
 

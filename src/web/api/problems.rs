@@ -17,14 +17,14 @@ use crate::web::http::request_layer::FailedRequest;
 /// Why a request was refused or failed (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProblemOut {
-    /// Names the kind of problem: an address in the readable description of the API.
+    /// Identifies the kind of problem.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference")]
     pub kind: String,
     /// The status in words.
     pub title: String,
     pub status: u16,
-    /// Names the reason. It never changes.
+    /// Identifies the reason, and is stable.
     pub code: String,
     /// The reason and what to do.
     pub detail: String,
@@ -57,12 +57,12 @@ pub fn insufficient_scope(needed: ApiScope) -> Problem {
     Problem { scope: Some(needed), challenge: Some(challenge.into()), ..problem }
 }
 
-/// 412: the resource is not in the state that the request names.
+/// 412: the item does not match the preconditions of the request.
 pub fn changed_since() -> Problem {
     Problem::new(StatusCode::PRECONDITION_FAILED, copy::CHANGED_SINCE)
 }
 
-/// 409 for a reason.
+/// 409 with the reason.
 pub fn conflict(why: impl Into<Phrase>) -> Problem {
     Problem::new(StatusCode::CONFLICT, why)
 }

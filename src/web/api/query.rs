@@ -1,4 +1,4 @@
-//! The query of a request: exactly the documented parameters, each once, in clean UTF-8; otherwise 400.
+//! The query of a request: only the documented parameters, each at most once, in valid UTF-8; otherwise 400.
 
 use std::future::{Ready, ready};
 
@@ -18,7 +18,7 @@ use crate::web::http::error::Error;
 use crate::web::http::problem::Problem;
 use crate::web::http::urlencoded::{self, Malformed};
 
-/// The parameters, as the type describes them.
+/// The parameters, parsed as `T`.
 pub struct Query<T>(pub T);
 
 /// The parameters of a list that has no filters.
@@ -46,7 +46,7 @@ impl<T: IntoParams> DescribedArg for Query<T> {
 pub fn describe<T: IntoParams>(operation: &mut DescribedOperation) {
     for parameter in T::into_params(|| Some(ParameterIn::Query)) {
         let mut parameter = serde_json::to_value(parameter).unwrap_or_default();
-        // An absent parameter is not a null one.
+        // A parameter can be absent, but not null.
         if let Some(kind) = parameter.pointer_mut("/schema/type")
             && let Some(kinds) = kind.as_array()
         {
@@ -59,7 +59,7 @@ pub fn describe<T: IntoParams>(operation: &mut DescribedOperation) {
         }
         operation.parameters.push(parameter);
     }
-    operation.refuses(400, "A parameter is unknown, repeated or not of its type.");
+    operation.refuses(400, "A parameter is unknown, repeated or of the wrong type.");
 }
 
 /// The parameters in order, decoded.
@@ -67,7 +67,7 @@ pub fn pairs(request: &HttpRequest) -> Result<Vec<(String, String)>, Problem> {
     urlencoded::pairs(request.query_string().as_bytes()).map_err(|why: Malformed| malformed(&why.to_string()))
 }
 
-/// The same parameters in one spelling and order.
+/// The parameters in a canonical order and encoding.
 pub fn canonical(pairs: &[(String, String)]) -> String {
     let mut sorted: Vec<_> = pairs.iter().collect();
     sorted.sort_unstable();

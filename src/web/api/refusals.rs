@@ -1,4 +1,4 @@
-//! The refusals of the services as problems. Their sentences are those of the forms.
+//! The refusals of the services as problems, with the same texts as in the forms.
 
 use actix_web::http::StatusCode;
 
@@ -12,7 +12,7 @@ use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
 use crate::web::http::problem::Problem;
 
-/// A refusal as its problem, a fault as itself: `?` passes both.
+/// Lets `?` pass both: a refusal becomes a problem, a fault stays a fault.
 impl<R> From<Failed<R>> for Error
 where
     Self: From<R>,
@@ -76,7 +76,7 @@ impl From<AppRefusal> for Error {
     }
 }
 
-/// The value of an app that is refused (RFC 6901).
+/// The JSON Pointer (RFC 6901) to the setting that is refused.
 fn app_pointer(refusal: &AppRefusal) -> String {
     match refusal {
         AppRefusal::Name(_) => "/name".into(),

@@ -1,5 +1,5 @@
-//! A noun of the API, declared: what it is in the domain, what is written about it, and which scope reads it.
-//! `methods.rs` has what can be done with it.
+//! Declares a resource of the API: its type in the domain, its type in answers, and the scope that is needed to read it.
+//! `methods.rs` has its methods.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,16 +7,16 @@ use utoipa::ToSchema;
 
 use super::scoped::ScopeType;
 
-/// A noun.
+/// A kind of item that the API serves.
 pub trait Resource: Sized + 'static {
-    /// It in the domain.
+    /// Its type in the domain.
     type Model: 'static;
-    /// It in answers.
+    /// Its type in answers.
     type Out: Serialize + ToSchema + for<'m> From<&'m Self::Model> + 'static;
-    /// The scope that reads it.
+    /// The scope that is needed to read it.
     type Read: ScopeType;
 
-    /// What its ETag covers; all that is written, unless values change by themselves.
+    /// What its ETag covers. Default: everything in the answer. Override it if values change without a request.
     fn version(model: &Self::Model) -> Value {
         serde_json::to_value(Self::Out::from(model)).unwrap_or_default()
     }

@@ -1,12 +1,12 @@
-//! Makes the rows of the API: `UsersRead::get(path, title, handler)`. A row whose scope is another than that of its
+//! Creates the rows of the API: `UsersRead::get(path, title, handler)`. A row whose scope is another than that of its
 //! handler's first argument does not compile. The token is looked up before the body arrives and again after it, so
-//! that the rights at its arrival decide (ASVS 5.0 8.3.2).
+//! that rights that are lost meanwhile do not count (ASVS 5.0 8.3.2).
 
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, web};
 
 use super::admission::identify;
-use super::operation::{ApiOperation, DescribedAnswer, DescribedArgs, DescribedOperation};
+use super::operation::{ApiOperation, DescribedAnswer, DescribedArgs, DescribedOperation, RETRY_AFTER};
 use super::scoped::{Public, ScopeType, Scoped};
 use crate::tokens::ApiScope;
 use crate::web::http::body::{self, Media};
@@ -107,8 +107,12 @@ where
 fn describe<Args: DescribedArgs, A: DescribedAnswer>(operation: &mut DescribedOperation) {
     Args::describe(operation);
     A::describe(operation);
-    operation.refuses(500, "Latchkey failed. The log names the request.");
-    operation.refuses(503, "The database does not answer, or the server is busy. Wait for `Retry-After`.");
+    operation.refuses(500, "An error in Latchkey. The log has the request under `instance`.");
+    operation.refuses(
+        503,
+        "The database does not answer, or the server is busy. Wait as long as `Retry-After` says.",
+    );
+    operation.answer_header(503, "Retry-After", RETRY_AFTER);
 }
 
 /// `handler` as a service.

@@ -7,12 +7,15 @@ use std::marker::PhantomData;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 
-use super::operation::{DescribedArg, DescribedOperation};
+use super::operation::{DescribedArg, DescribedOperation, RETRY_AFTER};
 use super::problems::{insufficient_scope, no_token};
 use crate::identity::UserId;
 use crate::tokens::{ApiScope, LiveToken};
 use crate::web::http::error::Error;
 use crate::web::http::request_state::RequestState;
+
+/// Describes the header `WWW-Authenticate`.
+const CHALLENGE: &str = "`Bearer` and the reason (RFC 6750).";
 
 /// A scope as a type.
 pub trait ScopeType: 'static {
@@ -85,10 +88,13 @@ impl FromRequest for Public {
 
 impl<S: ScopeType> DescribedArg for Scoped<S> {
     fn describe(operation: &mut DescribedOperation) {
-        operation.refuses(401, "There is no token, or it is not a live one.");
-        let needs = format!("The token lacks the scope `{}`, or its user the role.", S::SCOPE.as_str());
+        operation.refuses(401, "The token is missing, unknown, expired or revoked, or its user is disabled.");
+        let needs = format!("The token lacks the scope `{}`, or its user lacks the role.", S::SCOPE.as_str());
         operation.refuses(403, &needs);
         operation.refuses(429, "Too many unknown tokens came from this network.");
+        operation.answer_header(401, "WWW-Authenticate", CHALLENGE);
+        operation.answer_header(403, "WWW-Authenticate", CHALLENGE);
+        operation.answer_header(429, "Retry-After", RETRY_AFTER);
     }
 }
 

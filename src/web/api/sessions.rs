@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::answers::NoContent;
 use super::api_time::ApiTime;
 use super::context::ApiContext;
-use super::methods::Paged;
+use super::methods::Listable;
 use super::resource::Resource;
 use super::scoped::{Scoped, SessionsRead, SessionsWrite};
 use crate::accounts::Accounts;
@@ -81,9 +81,9 @@ impl From<&ListedSession> for SessionOut {
 #[derive(Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionParams {
-    /// Those of the user with this id.
+    /// Only sessions of the user with this id.
     user: Option<Uuid>,
-    /// Those that entered the app with this short name.
+    /// Only sessions that entered the app with this short name.
     app: Option<String>,
 }
 
@@ -95,7 +95,7 @@ impl Resource for SessionResource {
     type Read = SessionsRead;
 }
 
-impl Paged for SessionResource {
+impl Listable for SessionResource {
     type Filters = SessionParams;
     type Key = (i64, Uuid);
 

@@ -1,4 +1,4 @@
-//! Paths below `/api/` that no row has: problem documents, like every other answer there.
+//! Answers paths below `/api/` that have no row, with a problem document like every other error there.
 
 use actix_web::web;
 

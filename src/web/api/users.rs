@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::answers::{ItemAnswer, NoContent};
 use super::api_time::ApiTime;
 use super::context::ApiContext;
-use super::methods::{Found, Paged, Patched, Replaced};
+use super::methods::{Listable, Patchable, Replaceable, Retrievable};
 use super::precondition::Precondition;
 use super::resource::Resource;
 use super::scoped::{RolesWrite, Scoped, UsersRead, UsersWrite};
@@ -33,7 +33,7 @@ pub struct UserOut {
     /// The names of the groups, sorted.
     pub groups: Vec<String>,
     pub factors: FactorsOut,
-    /// How many sessions the user has.
+    /// The number of live sessions.
     pub sessions: u64,
     pub created_at: ApiTime,
     /// Null: never.
@@ -105,11 +105,11 @@ pub struct UserParams {
     q: Option<String>,
     #[param(inline)]
     role: Option<RoleName>,
-    /// Members of this group.
+    /// Only members of this group.
     group: Option<String>,
     #[param(inline)]
     state: Option<StateName>,
-    /// The order; the newest users first if it is left out.
+    /// The order. Default: the newest users first.
     #[param(inline)]
     order: Option<OrderName>,
 }
@@ -123,7 +123,7 @@ enum StateName {
     Leaving,
 }
 
-/// An order of users. `-` is descending.
+/// An order of users. `-` means descending.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 enum OrderName {
     #[serde(rename = "-created_at")]
@@ -163,13 +163,13 @@ impl UserParams {
     }
 }
 
-/// Changes of a user. What is left out or null stays as it is.
+/// Changes of a user. Fields that are left out or null are not changed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserPatch {
     #[serde(default)]
     name: Option<String>,
-    /// `true` ends every session and token of the user, who cannot log in until this is `false` again.
+    /// `true` ends every session of the user. Until it is `false` again, the user cannot log in and no token of the user works.
     #[serde(default)]
     disabled: Option<bool>,
 }
@@ -181,13 +181,13 @@ impl Resource for UserResource {
     type Out = UserOut;
     type Read = UsersRead;
 
-    /// Without sessions and log-ins, which change while a program thinks.
+    /// Without sessions and log-ins, which change too often.
     fn version(user: &UserRecord) -> Value {
         json!([user.name, user.email, user.role.as_str(), user.disabled, user.leaving])
     }
 }
 
-impl Paged for UserResource {
+impl Listable for UserResource {
     type Filters = UserParams;
     type Key = UserKey;
 
@@ -206,7 +206,7 @@ impl Paged for UserResource {
     }
 }
 
-impl Found for UserResource {
+impl Retrievable for UserResource {
     type Path = ById;
 
     async fn find(accounts: &Accounts, path: &ById) -> Result<Option<UserRecord>, Error> {
@@ -214,7 +214,7 @@ impl Found for UserResource {
     }
 }
 
-impl Patched for UserResource {
+impl Patchable for UserResource {
     type Patch = UserPatch;
     type Write = UsersWrite;
 
@@ -239,17 +239,19 @@ async fn edited(
     when: Precondition,
     edit: UserEdit,
 ) -> Result<UserRecord, Error> {
-    let is_meant = move |user: &UserRecord| when.admits(Some(&UserResource::version(user)));
-    Ok(ctx.accounts().admin.edit_user(actor, UserId(path.id), edit, is_meant, ctx.client()).await?)
+    let expected = move |user: &UserRecord| when.admits(Some(&UserResource::version(user)));
+    Ok(ctx.accounts().admin.edit_user(actor, UserId(path.id), edit, expected, ctx.client()).await?)
 }
 
-/// Ends every session of a user.
+/// Ends every session of a user, and revokes every token. The precondition is about the user.
 pub async fn end_sessions(
     me: Scoped<UsersWrite>,
     ctx: ApiContext,
     Path(path): Path<ById>,
+    when: Precondition,
 ) -> Result<NoContent, Error> {
-    ctx.accounts().admin.revoke_sessions_of(Some(me.user()), UserId(path.id), ctx.client()).await?;
+    let expected = move |user: &UserRecord| when.admits(Some(&UserResource::version(user)));
+    ctx.accounts().admin.revoke_sessions_if(me.user(), UserId(path.id), expected, ctx.client()).await?;
     Ok(NoContent)
 }
 
@@ -273,7 +275,7 @@ impl Resource for RoleResource {
     }
 }
 
-impl Found for RoleResource {
+impl Retrievable for RoleResource {
     type Path = ById;
 
     async fn find(accounts: &Accounts, path: &ById) -> Result<Option<UserRecord>, Error> {
@@ -281,7 +283,7 @@ impl Found for RoleResource {
     }
 }
 
-impl Replaced for RoleResource {
+impl Replaceable for RoleResource {
     type In = RoleIn;
     type Write = RolesWrite;
 

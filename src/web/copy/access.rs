@@ -52,8 +52,7 @@ pub fn who(rule: &Rule, emails: &UserEmails) -> String {
     if rule.accepts_tokens() {
         text += ", also with an access token";
     } else if rule.tokens {
-        text +=
-            "; no access token counts, because it proves neither a second factor nor a recent confirmation";
+        text += "; access tokens are not accepted, because they prove neither a second factor nor a recent confirmation";
     }
     text
 }
@@ -262,7 +261,8 @@ mod tests {
         assert_eq!(who(&rule, &UserEmails::new()), "Every user, also with an access token");
         let rule = Rule { factor: RequiredFactor::Passkey, ..rule };
         assert!(
-            who(&rule, &UserEmails::new()).starts_with("Every user, with a passkey; no access token counts")
+            who(&rule, &UserEmails::new())
+                .starts_with("Every user, with a passkey; access tokens are not accepted")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The sentences of the API's problem documents that no form has.
+//! The texts of the API's problem documents that no form uses.
 
 use super::phrase::Phrase;
 
@@ -7,45 +7,48 @@ pub const NO_TOKEN: Phrase =
 
 pub const UNKNOWN_TOKEN: Phrase = Phrase::new(
     "invalid-token",
-    "This is not a live token: it is mistyped, expired or revoked, or its user was disabled.",
+    "This token is not valid: it is mistyped, expired or revoked, or its user is disabled.",
 );
 
 pub const CHANGED_SINCE: Phrase = Phrase::new(
     "changed-since",
-    "The state is not the one that the request names, so nothing was changed. Read it again and repeat the request with its new ETag.",
+    "The item has changed or exists already, so nothing was changed. Read it and repeat the request with its current ETag.",
 );
 
 pub const BUSY: Phrase =
     Phrase::new("busy", "The server is busy, and nothing was changed. Wait as long as Retry-After says.");
 
-pub const NOT_JSON: Phrase = Phrase::new("not-json", "The body is not JSON.");
+pub const NOT_JSON: Phrase = Phrase::new("not-json", "The body is not valid JSON.");
 
 pub const NOT_OBJECT: Phrase =
-    Phrase::new("not-an-object", "The body is a JSON object, and lists in it contain objects or texts.");
+    Phrase::new("not-an-object", "The body must be a JSON object without nested arrays.");
 
 pub const CONTROL_CHARACTER: Phrase =
     Phrase::new("control-character", "This text contains a control character. Remove it.");
 
-pub const LIMIT: Phrase = Phrase::new("invalid-limit", "“limit” is a number from 1 to 200.");
+pub const LIMIT: Phrase = Phrase::new("invalid-limit", "“limit” must be a number from 1 to 200.");
 
 pub const FOREIGN_CURSOR: Phrase = Phrase::new(
     "foreign-cursor",
     "This cursor belongs to another query. Start without a cursor, or repeat the query that it came from.",
 );
 
-pub const OTHERS_ONLY: Phrase =
-    Phrase::new("others-only", "Add “others=true” to end every session except the one that made the token.");
+pub const OTHERS_ONLY: Phrase = Phrase::new(
+    "others-only",
+    "Add “others=true” to end every session except the one that created the token.",
+);
 
 pub const UNKNOWN_USER: Phrase =
     Phrase::new("unknown-user", "There is no active user with this email address.");
 
-pub const UNKNOWN_METHOD: Phrase = Phrase::new("invalid-login", "This is not a way to log in.");
+pub const UNKNOWN_METHOD: Phrase =
+    Phrase::new("invalid-login", "There is no such log-in method. Use one such as “password” or “passkey”.");
 
 pub fn insufficient_scope(needed: &str) -> Phrase {
     Phrase::with(
         "insufficient_scope",
         format!(
-            "The token needs the scope {needed}, and its user the role for it. Use a token that has them."
+            "The token lacks the scope {needed}, or its user lacks the role that the scope needs. Use another token."
         ),
     )
 }
@@ -60,24 +63,24 @@ pub fn unexpected_parameter(reason: &str) -> Phrase {
     Phrase::with("unexpected-parameter", format!("The query does not have the documented form: {reason}."))
 }
 
-/// What is known about a status without a reason of its own. `reads`: the request would not have changed anything.
+/// The default text of a status. `reads`: the request could not have changed anything.
 pub fn standard(status: u16, reads: bool) -> Phrase {
     let (code, text) = match status {
-        404 => ("not-found", "Nothing is at this address. Check the path and the ids in it."),
+        404 => ("not-found", "There is nothing at this path. Check it and the ids in it."),
         405 => (
             "wrong-method",
-            "This address does not have this method. The header Allow names those that it has.",
+            "This path does not support the method. The header Allow lists the methods that it supports.",
         ),
         408 => ("too-slow", "The body did not arrive within ten seconds."),
         413 => ("too-large", "The body is larger than 64 KiB."),
-        415 => ("wrong-media-type", "Send the body as application/json, not compressed."),
+        415 => ("wrong-media-type", "Send the body as application/json, uncompressed."),
         503 if reads => ("unavailable", "The database does not answer. Wait as long as Retry-After says."),
         503 => (
             "outcome-unknown",
             "The database did not answer in time, so the change may have been made. Read the state before you repeat the request.",
         ),
         400..=499 => ("malformed", "The request cannot be read."),
-        _ => ("fault", "Something went wrong in Latchkey. The log names this request by “instance”."),
+        _ => ("fault", "An error occurred in Latchkey. The log has this request under the id in “instance”."),
     };
     Phrase::new(code, text)
 }

@@ -47,7 +47,7 @@ pub const LOGIN_METHODS: Options = &[
     (ACCESS_TOKEN, "An access token for this app"),
 ];
 
-/// Stands for no log-in: a program sends the request.
+/// The choice for a program that sends an access token, which does not log in.
 pub const ACCESS_TOKEN: &str = "token";
 
 /// Seconds since the last proof of identity.

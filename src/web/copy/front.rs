@@ -30,7 +30,7 @@ pub struct FrontCopy {
 front_copy! {
     /// A script, an image or a websocket without a key.
     LogIn = 401, "log-in", "You're not logged in", "Log in at the address in log_in, then try again.";
-    TooManyTokens = 429, "too-many-tokens", "Too many unknown access tokens", "Your network has sent too many of them. Wait, then try again with a token that is valid.";
+    TooManyTokens = 429, "too-many-tokens", "Too many unknown access tokens", "Your network has sent too many unknown access tokens. Wait, then try again with a valid one.";
     NotSent = 401, "not-sent", "Not sent", "You're not logged in any more. Log in in a new tab, then reload this page to send it again.";
     Frame = 401, "frame", "You're not logged in", "Log in in a new tab, then reload this page.";
     NotAllowed = 403, "not-allowed", "You don't have access", "Ask an administrator if you need it.";

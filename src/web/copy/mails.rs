@@ -311,7 +311,8 @@ fn token_created(
         ),
         None => (
             "was created by the operator of this site".to_owned(),
-            "If you don't expect this, ask them. You can revoke the token at any time.".to_owned(),
+            "If you didn't expect this, contact the operator. You can revoke the token at any time."
+                .to_owned(),
             "Show my tokens",
             origin.link("/account/tokens"),
         ),

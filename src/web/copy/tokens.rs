@@ -1,4 +1,4 @@
-//! Sentences about personal access tokens.
+//! Texts about access tokens.
 
 use crate::config::duration_in_words;
 use crate::identity::InvalidName;

@@ -104,7 +104,7 @@ pub async fn admit(
     Ok(Admission::Granted(Granted { found, gate }))
 }
 
-/// Refused if the client's network has sent too many tokens that are not alive.
+/// Refused if the client's network has sent too many unknown tokens.
 async fn first_lookup(
     app_request: &AppRequest<'_>,
     attempt: &AccessAttempt<'_>,

@@ -1,4 +1,4 @@
-//! A request to the origin of an app, as a decision needs it.
+//! A request to the origin of an app, with everything that the decision needs.
 
 use actix_web::http::header::HeaderMap;
 use latchkey_sessions::Use;
@@ -26,7 +26,7 @@ impl<'r> AccessAttempt<'r> {
             app_request.hops,
         );
         let credential = app_request.credential();
-        // A program, whatever it accepts: it could not log in on a page.
+        // A program with a token cannot log in on a page, even if it accepts HTML.
         if matches!(credential, Some(Credential::Token(_)))
             && request.fetch_site.is_none()
             && matches!(request.kind, RequestKind::Navigation | RequestKind::Form)
@@ -41,7 +41,7 @@ impl<'r> AccessAttempt<'r> {
     }
 
     /// Only requests that the user makes count as use, so that pages that refresh themselves do not keep a session
-    /// alive. A token does not live longer for its use, which is noted for its owner.
+    /// alive. Every request with a token counts: its use does not extend the token's life, and is shown to its owner.
     pub fn usage(&self) -> Use {
         let counts = match self.request.kind {
             _ if self.sent_token() => true,

@@ -58,7 +58,7 @@ fn log_in(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>, kind: Reques
     }
 }
 
-/// Why the token of the request does not let it in; `None` if there is none, or the app gives no reasons.
+/// Why the token was not accepted; `None` if the request has no token, or the app gives no reasons.
 fn why_token_refused(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>) -> Option<&'static str> {
     match (refusal.attempt.sent_token(), refusal.caller) {
         (false, _) => None,
@@ -67,8 +67,8 @@ fn why_token_refused(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>) -
     }
 }
 
-/// Tells a program that it may send an access token: some send a password only after they were asked for one. Browsers
-/// send `Sec-Fetch-Site` and are not asked, because they would open a dialog for a password.
+/// Asks a program for an access token, because some programs send a password only if they are asked. Browsers, which send
+/// `Sec-Fetch-Site`, are not asked, because they would open a dialog for a password.
 fn ask_for_token(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>, response: &mut HttpResponse) {
     let rule = refusal.trace.rule.and_then(|at| app_request.app.rules.get(at));
     if refusal.attempt.request.fetch_site.is_some() || !rule.is_some_and(Rule::accepts_tokens) {
@@ -86,7 +86,7 @@ fn ask_for_token(app_request: &AppRequest<'_>, refusal: &FrontRefusal<'_>, respo
     }
 }
 
-/// The client's network has sent too many tokens that are not alive.
+/// The client's network has sent too many unknown tokens.
 pub fn too_many_tokens(
     app_request: &AppRequest<'_>,
     attempt: &AccessAttempt<'_>,

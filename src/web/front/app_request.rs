@@ -48,8 +48,8 @@ impl AppRequest<'_> {
         PresentedAppKey::of(self.headers, self.origin, &self.shared.secret)
     }
 
-    /// What the request has sent to be let in: an access token, otherwise an app key. A request with both is judged by the
-    /// token alone, as at the API.
+    /// The credential of the request: an access token, otherwise an app key. A request with both is judged by the token
+    /// alone, as at the API.
     pub fn credential(&self) -> Option<Credential> {
         let mut values = self.headers.get_all(header::AUTHORIZATION);
         match values.find_map(|value| access_token(value.as_bytes())) {
@@ -58,7 +58,7 @@ impl AppRequest<'_> {
         }
     }
 
-    /// Whose credential it is, if it is for this app and this origin.
+    /// The session or token of the credential, if it is valid for this app and this origin.
     ///
     /// # Errors
     /// Those of the database.

@@ -25,9 +25,9 @@ pub struct Problem {
 /// What is wrong with one value of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProblemField {
-    /// Where it is in the body (RFC 6901); empty for the whole body, the path or the query.
+    /// JSON Pointer to the value in the body (RFC 6901); empty for the whole body, the path or the query.
     pub pointer: String,
-    /// Names the reason. It never changes.
+    /// Identifies the reason, and is stable.
     pub code: String,
     /// The reason and what to do.
     pub detail: String,

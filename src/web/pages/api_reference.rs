@@ -1,4 +1,4 @@
-//! The description of the API for people: the OpenAPI document as a page.
+//! The reference of the API for people: the OpenAPI document as a page.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ struct ApiPage {
     types: Vec<ApiType>,
 }
 
-/// The operations of one noun.
+/// The operations of one resource.
 struct ApiSection {
     name: String,
     operations: Vec<ApiOperationView>,

@@ -1,6 +1,6 @@
-//! Our access tokens in `Authorization`. An app receives none of them, whether or not they are valid.
+//! Latchkey's access tokens in `Authorization`. An app never receives one, valid or not.
 
-/// Shorter texts are no danger, even if they are the beginning of a token: more than 100 of its 256 bits are missing.
+/// Shorter texts are harmless even if they are the beginning of a token, because more than 100 of its 256 bits are missing.
 const SHORTEST: usize = 24;
 
 const PREFIX: &[u8] = b"lk_";
@@ -21,8 +21,8 @@ pub fn access_token(value: &[u8]) -> Option<String> {
     String::from_utf8(token).ok().filter(|token| looks_like_ours(token.as_bytes()))
 }
 
-/// Whether a value of `Authorization` contains a token of ours or the beginning of one, where we accept it and where a
-/// user may have put it by mistake: as the user name, with another scheme, or without one.
+/// Whether a value of `Authorization` contains an access token or the beginning of one, also where a user may have put it
+/// by mistake: as the user name, with another scheme, or without a scheme.
 pub fn holds_token(value: &[u8]) -> bool {
     let (scheme, credentials) = parts(value);
     if scheme.eq_ignore_ascii_case(b"basic") {
@@ -43,7 +43,7 @@ fn looks_like_ours(text: &[u8]) -> bool {
     text.len() >= SHORTEST && text.starts_with(PREFIX) && text.iter().all(is_of_token)
 }
 
-/// Base64 in any form that a server behind us may accept: padded or not, in either alphabet, with other characters in
+/// Decodes Base64 in any form that an app may accept: padded or not, in either alphabet, with other characters in
 /// between.
 fn decoded(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 2);
@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_was_copied_only_in_part_is_removed_too() {
+    fn an_incomplete_token_is_removed_too() {
         let part = &TOKEN[..TOKEN.len() - 8];
         assert!(holds_token(format!("Bearer {part}").as_bytes()));
         assert_eq!(access_token(format!("Bearer {part}").as_bytes()).as_deref(), Some(part));
     }
 
     #[test]
-    fn the_apps_own_credentials_are_not_ours() {
+    fn other_credentials_are_left_to_the_app() {
         for value in [
             "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.lk_AAAAAAAAAAAAAAAAAAAAAAAAA",
             "Bearer lk_short",
@@ -138,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_strict_server_decodes_is_what_we_decode(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        fn base64_is_decoded_like_a_strict_decoder_does(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
             for encoding in [BASE64, BASE64_NOPAD, BASE64URL] {
                 prop_assert_eq!(decoded(encoding.encode(&bytes).as_bytes()), bytes.clone());
             }

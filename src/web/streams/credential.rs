@@ -1,4 +1,4 @@
-//! What a request for an app is let in with: an app key, or an access token for the app.
+//! The credential of a request to an app: an app key, or an access token for the app.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::db::time::Moment;
 use crate::identity::{User, UserId, UserSession as _};
 use crate::tokens::{LiveToken, TokenId};
 
-/// The secret that a request has sent.
+/// The secret in a request.
 #[derive(Clone)]
 pub enum Credential {
     AppKey(Arc<str>),
     Token(Arc<str>),
 }
 
-/// A credential that is alive and for this app, with its user.
+/// A credential that is valid for the app, with its user.
 pub enum LiveCredential {
     Session(ScopedSession<User>),
     Token(LiveToken),
@@ -48,7 +48,7 @@ impl CredentialId {
 }
 
 impl Credential {
-    /// Whose credential it is; `None` if it has ended, or is for another app or origin.
+    /// The session or token of the credential; `None` if it has ended, or is for another app or origin.
     ///
     /// # Errors
     /// Those of the database. The request must then be refused.
@@ -87,7 +87,7 @@ impl LiveCredential {
         }
     }
 
-    /// Whose changes concern it.
+    /// The principal whose changes concern it.
     pub fn principal(&self) -> Principal {
         self.user_id().principal()
     }
@@ -107,7 +107,7 @@ impl LiveCredential {
         }
     }
 
-    /// When it ends: a session if it is not used until then, a token in any case.
+    /// When it ends. Using a session moves this time, using a token does not.
     pub fn ends_at(&self) -> Moment {
         match self {
             Self::Session(scoped) => scoped.live.record.expires_at,
@@ -122,7 +122,7 @@ impl LiveCredential {
         }
     }
 
-    /// Whether both were read from the database at once, so that nothing has changed between them.
+    /// Whether both come from the same read of the database, so that nothing has changed between them.
     pub fn is_same_reading(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Session(one), Self::Session(other)) => one.live.is_same_reading(&other.live),

@@ -1,4 +1,4 @@
-//! Tests who gets in: every row with tokens of every scope, without a token, and with cookies.
+//! Tests admission: every row with tokens of every scope, without a token, and with cookies.
 
 use latchkey::tokens::{ApiScope, RequestedScopes, TokenText};
 use latchkey::web::routes::{self, Route};
@@ -77,7 +77,7 @@ async fn without_a_token_every_row_is_401_and_a_session_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_token_beside_a_cookie_is_what_counts() {
+async fn a_request_with_a_token_and_a_cookie_is_judged_by_the_token() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let token = token_of(&app, &ada, &[ApiScope::Me]).await;
@@ -88,7 +88,7 @@ async fn a_token_beside_a_cookie_is_what_counts() {
 }
 
 #[actix_web::test]
-async fn what_is_no_live_token_is_401() {
+async fn anything_but_a_live_token_is_401() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let revoked = token_of(&app, &ada, &[ApiScope::Me]).await;
@@ -126,7 +126,7 @@ async fn what_is_no_live_token_is_401() {
 }
 
 #[actix_web::test]
-async fn a_token_for_an_app_opens_nothing_here() {
+async fn a_token_for_an_app_opens_nothing_at_the_api() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut program = Program::with_all(&app, &grace).await;
@@ -167,7 +167,7 @@ async fn a_token_works_only_as_far_as_the_role_of_its_user() {
 }
 
 #[actix_web::test]
-async fn guesses_wait_and_live_tokens_do_not() {
+async fn too_many_guesses_are_429_and_live_tokens_still_work() {
     let app = TestApp::spawn_with(|settings| settings.throttle.address_free = 3);
     let ada = app.ada().await;
     let mut live = Program::of(&app, &ada, &[ApiScope::Me]).await;
@@ -186,7 +186,7 @@ async fn guesses_wait_and_live_tokens_do_not() {
 }
 
 #[actix_web::test]
-async fn other_sites_are_allowed_nothing() {
+async fn no_answer_allows_requests_of_other_sites() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut program = Program::of(&app, &ada, &[ApiScope::Me]).await;

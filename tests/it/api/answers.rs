@@ -1,11 +1,15 @@
-//! Tests what all answers have in common: methods, unknown paths, headers, and the face of faults.
+//! Tests what all answers have in common: methods, unknown paths, headers, and the form of faults.
 
+use latchkey::config::Span;
 use latchkey::tokens::ApiScope;
 use latchkey::web::routes::{self, Method};
 use reqwest::Method as HttpMethod;
+use serde_json::json;
 
-use super::support::{ApiAnswer as _, Program};
+use super::support::{ApiAnswer as _, Program, token_of};
+use crate::front::tokens::made_up_token;
 use crate::support::app::TestApp;
+use crate::support::process::eventually;
 
 #[actix_web::test]
 async fn unknown_paths_below_the_api_are_problems() {
@@ -48,7 +52,7 @@ async fn head_answers_like_get_without_a_body() {
 }
 
 #[actix_web::test]
-async fn every_answer_is_kept_by_no_cache_and_sets_no_cookie() {
+async fn no_answer_may_be_cached_or_sets_a_cookie() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut program = Program::with_all(&app, &grace).await;
@@ -61,7 +65,7 @@ async fn every_answer_is_kept_by_no_cache_and_sets_no_cookie() {
 }
 
 #[actix_web::test]
-async fn a_fault_is_a_problem_that_reveals_nothing() {
+async fn a_fault_is_a_problem_document_without_details() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut program = Program::with_all(&app, &grace).await;
@@ -72,4 +76,32 @@ async fn a_fault_is_a_problem_that_reveals_nothing() {
     // A missing table is a bug, not an outage.
     let problem = broken.is_problem(500, "fault");
     assert!(!broken.body.contains("relation") && !broken.body.contains("SELECT"), "{problem}");
+}
+
+#[actix_web::test]
+async fn while_the_database_is_away_every_token_is_told_to_wait_and_none_that_it_is_wrong() {
+    let app = TestApp::spawn_with(|settings| settings.pool.checkout_wait = Span::seconds(1));
+    let grace = app.grace().await;
+    let token = token_of(&app, &grace, &ApiScope::ALL).await;
+    let (real, unknown) = (token.text.reveal(), made_up_token(1));
+    Program::with(&app, real).get("/api/v1/me").await.is(200);
+    let before = app.dump();
+    app.db.cut_off();
+    eventually("the lease ends", async || (!app.accounts.sessions().has_lease()).then_some(())).await;
+    let user = format!("/api/v1/users/{}", grace.id);
+    for text in [real, &unknown] {
+        let mut program = Program::with(&app, text);
+        for path in ["/api/v1/me", "/api/v1/users", "/api/v1/audit", &user] {
+            let answer = program.get(path).await;
+            answer.is_problem(503, "unavailable");
+            assert!(answer.header("retry-after").is_some_and(|wait| wait.parse::<u32>().is_ok()), "{path}");
+            assert!(answer.header("www-authenticate").is_none(), "{path}");
+        }
+        program.patch(&user, &json!({ "disabled": true })).await.is_problem(503, "outcome-unknown");
+    }
+    Program::stranger(&app).get("/api/v1/me").await.is_problem(401, "no-token");
+    app.db.restore();
+    assert_eq!(app.dump(), before);
+    Program::with(&app, real).get("/api/v1/me").await.is(200);
+    Program::with(&app, &unknown).get("/api/v1/me").await.is_problem(401, "invalid-token");
 }

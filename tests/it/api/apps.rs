@@ -1,4 +1,4 @@
-//! Tests apps at the API: put, refused, removed, and explained.
+//! Tests apps at the API: PUT, refusals, DELETE and explain.
 
 use latchkey::config::UpstreamsFrom;
 use latchkey::tokens::ApiScope;
@@ -49,7 +49,7 @@ async fn an_app_is_added_shown_replaced_and_removed() {
 }
 
 #[actix_web::test]
-async fn an_app_is_judged_as_in_the_forms_and_files() {
+async fn an_app_is_validated_as_in_forms_and_files() {
     let app = TestApp::spawn();
     let mut program = with_groups(&app).await;
     program.put("/api/v1/apps/wiki", &wiki()).await.is(201);
@@ -92,7 +92,7 @@ async fn an_app_is_judged_as_in_the_forms_and_files() {
 }
 
 #[actix_web::test]
-async fn an_upstream_is_set_only_where_administrators_may() {
+async fn an_upstream_is_set_only_where_administrators_may_set_one() {
     let with_upstream = json!({ "origins": ["https://wiki.example.org"], "upstream": "http://wiki:3000" });
     let app = TestApp::spawn_with(|settings| settings.apps.upstreams_from = UpstreamsFrom::File);
     let grace = app.grace().await;
@@ -108,7 +108,7 @@ async fn an_upstream_is_set_only_where_administrators_may() {
 }
 
 #[actix_web::test]
-async fn an_app_from_a_file_is_only_read() {
+async fn an_app_from_a_file_is_read_only() {
     let app = TestApp::spawn();
     let mut program = with_groups(&app).await;
     program.put("/api/v1/apps/wiki", &wiki()).await.is(201);
@@ -120,7 +120,7 @@ async fn an_app_from_a_file_is_only_read() {
 }
 
 #[actix_web::test]
-async fn a_decision_is_explained_as_the_proxy_makes_it() {
+async fn explain_gives_the_decision_of_the_proxy() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut program = with_groups(&app).await;
@@ -144,6 +144,11 @@ async fn a_decision_is_explained_as_the_proxy_makes_it() {
     assert!(member["passes"] == false && member["code"] != stranger["code"], "{member}");
     let passkey = json!({ "path": "/", "user": ada.email, "login": "passkey" });
     assert_eq!(program.post(path, &passkey).await.is(200).json()["passes"], true);
+    let with_token = json!({ "path": "/", "user": ada.email, "token": true });
+    assert_eq!(program.post(path, &with_token).await.is(200).json()["passes"], false);
+    body["rules"] = json!([{ "all": true, "access": "signed-in", "tokens": true }]);
+    program.put("/api/v1/apps/wiki", &body).await.is(200);
+    assert_eq!(program.post(path, &with_token).await.is(200).json()["passes"], true);
     for (asked, pointer) in [
         (json!({ "path": "/", "user": "x@example.org" }), "/user"),
         (json!({ "path": "/", "user": "x" }), "/user"),

@@ -1,4 +1,4 @@
-//! Tests the audit trail at the API: filters, pages without gaps, and one event a line.
+//! Tests the audit trail at the API: filters, pages without gaps, and newline-delimited JSON.
 
 use latchkey::tokens::ApiScope;
 use reqwest::Method;
@@ -8,7 +8,7 @@ use super::support::Program;
 use crate::support::app::TestApp;
 
 #[actix_web::test]
-async fn the_trail_is_read_in_its_order_from_any_event_on() {
+async fn the_trail_is_read_in_order_starting_after_any_event() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     for _ in 0..4 {
@@ -66,7 +66,7 @@ async fn events_are_found_by_action_actor_subject_and_time() {
 }
 
 #[actix_web::test]
-async fn the_trail_comes_as_one_event_a_line_for_those_who_ask() {
+async fn the_trail_is_one_event_per_line_on_request() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     app.logged_in(&ada).await;

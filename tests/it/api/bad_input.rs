@@ -1,4 +1,4 @@
-//! Tests bad input on every row that takes a body: each is a clear 4xx, and nothing changes.
+//! Tests bad input on every row that takes a body: the answer is a documented 4xx, and nothing changes.
 
 use latchkey::web::routes::{self, Method, Route};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -43,7 +43,7 @@ fn state(app: &TestApp) -> String {
 }
 
 #[actix_web::test]
-async fn no_body_of_another_form_changes_anything() {
+async fn a_body_that_is_not_as_documented_changes_nothing() {
     let app = TestApp::spawn();
     let (ada, mut program) = prepared(&app).await;
     let before = state(&app);
@@ -92,7 +92,7 @@ async fn no_body_of_another_form_changes_anything() {
 }
 
 #[actix_web::test]
-async fn only_json_is_taken_and_only_so_much_of_it() {
+async fn only_json_up_to_the_limit_is_accepted() {
     let app = TestApp::spawn();
     let (ada, mut program) = prepared(&app).await;
     let before = state(&app);
@@ -115,7 +115,7 @@ async fn only_json_is_taken_and_only_so_much_of_it() {
 }
 
 #[actix_web::test]
-async fn ids_that_are_none_name_nothing() {
+async fn malformed_ids_are_refused_and_change_nothing() {
     let app = TestApp::spawn();
     let (_, mut program) = prepared(&app).await;
     let before = state(&app);

@@ -1,5 +1,5 @@
-//! Programs of other people read the description of the API: a validator, a generator of clients, and a generator of
-//! requests. bin/test and bin/api-check install them from `tests/openapi`.
+//! Tests docs/openapi.json with other programs: a validator, a generator of clients, and a generator of requests.
+//! bin/test and bin/api-check install them from `tests/openapi`.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -16,7 +16,7 @@ use crate::support::app::TestApp;
 use crate::support::files::root;
 use crate::support::process::DataDir;
 
-/// The environment that is made from `tests/openapi/requirements.txt`.
+/// The Python environment with `tests/openapi/requirements.txt`.
 static PROGRAMS: LazyLock<PathBuf> =
     LazyLock::new(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("openapi-venv").join("bin"));
 

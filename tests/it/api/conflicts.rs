@@ -1,4 +1,4 @@
-//! Tests ETags: of two changes of one state, one is made.
+//! Tests ETags: of two changes of the same state, one is made.
 
 use actix_web::rt;
 use futures_util::future::join_all;
@@ -50,7 +50,7 @@ async fn a_stale_etag_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn an_item_can_be_added_only_if_there_is_none() {
+async fn an_item_can_be_added_only_if_it_does_not_exist() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut program = Program::with_all(&app, &grace).await;
@@ -69,7 +69,7 @@ async fn an_item_can_be_added_only_if_there_is_none() {
 }
 
 #[actix_web::test]
-async fn of_many_changes_of_one_state_one_is_made() {
+async fn of_many_changes_with_the_same_etag_one_is_made() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let scopes = [ApiScope::UsersRead, ApiScope::UsersWrite];

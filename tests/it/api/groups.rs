@@ -34,7 +34,7 @@ async fn a_group_is_added_changed_listed_and_removed() {
 }
 
 #[actix_web::test]
-async fn members_join_and_leave_as_often_as_one_says_so() {
+async fn adding_and_removing_a_member_can_be_repeated() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut program = Program::of(&app, &grace, &[ApiScope::GroupsRead, ApiScope::GroupsWrite]).await;
@@ -63,7 +63,7 @@ async fn members_join_and_leave_as_often_as_one_says_so() {
 }
 
 #[actix_web::test]
-async fn a_group_that_rules_name_stays() {
+async fn a_group_that_a_rule_names_cannot_be_removed() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut program = Program::with_all(&app, &grace).await;

@@ -1,4 +1,4 @@
-//! The last byte of a body is held back: the rights at its arrival decide.
+//! Tests a body whose last byte arrives late: the rights at that time decide.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use crate::support::app::TestApp;
 use crate::support::process::eventually;
 
 #[actix_web::test]
-async fn a_right_that_is_lost_while_the_body_arrives_is_lost() {
+async fn rights_lost_while_the_body_arrives_do_not_count() {
     let app = TestApp::spawn();
     let (ada, grace, mary) = (app.ada().await, app.grace().await, app.mary().await);
     app.db.execute(&format!("UPDATE users SET role = 'admin' WHERE id = '{}'", mary.id));

@@ -21,7 +21,7 @@ fn ids(items: &[Value]) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn the_pages_of_a_list_are_the_list_in_every_order() {
+async fn the_pages_make_up_the_whole_list_in_every_order() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     crowd(&app, 57);
@@ -44,7 +44,7 @@ async fn the_pages_of_a_list_are_the_list_in_every_order() {
 }
 
 #[actix_web::test]
-async fn items_that_come_and_go_shift_no_page() {
+async fn added_and_removed_items_do_not_shift_the_pages() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     crowd(&app, 20);
@@ -88,7 +88,7 @@ async fn a_cursor_belongs_to_its_query() {
 }
 
 #[actix_web::test]
-async fn a_query_has_exactly_the_documented_parameters() {
+async fn a_query_may_have_only_the_documented_parameters() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut program = Program::with_all(&app, &grace).await;

@@ -1,4 +1,4 @@
-//! Tests what a program sees and ends of its own user: profile, sessions, tokens.
+//! Tests what a program can read and end of its own user: profile, sessions, tokens.
 
 use latchkey::tokens::ApiScope;
 use serde_json::json;
@@ -49,7 +49,7 @@ async fn a_program_lists_and_ends_the_sessions_of_its_user_and_of_no_other() {
 }
 
 #[actix_web::test]
-async fn ending_the_others_has_to_be_said() {
+async fn ending_the_other_sessions_requires_others_true() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;

@@ -1,4 +1,4 @@
-//! Tests of the JSON API: who gets in, each noun, bad input, and the description.
+//! Tests of the JSON API: admission, each resource, bad input, and the OpenAPI document.
 
 mod admission;
 mod answers;
@@ -17,5 +17,5 @@ mod recipes;
 mod reference;
 mod round_trip;
 mod sessions;
-mod support;
+pub mod support;
 mod users;

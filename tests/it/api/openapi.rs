@@ -1,4 +1,4 @@
-//! Tests the description of the API: committed, complete, and clean.
+//! Tests the OpenAPI document: it is committed and complete, and its references resolve.
 
 use std::fs;
 
@@ -59,7 +59,7 @@ fn every_row_is_described_with_its_scope_and_its_statuses() {
 }
 
 #[test]
-fn operations_have_names_of_their_own_and_every_reference_has_a_target() {
+fn operation_names_are_unique_and_every_reference_resolves() {
     let described = described();
     let mut names: Vec<&str> = described["paths"]
         .as_object()

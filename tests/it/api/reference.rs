@@ -1,4 +1,4 @@
-//! Tests the readable description of the API at `/api`.
+//! Tests the reference of the API at `/api`.
 
 use latchkey::web::routes;
 

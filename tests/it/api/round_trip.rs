@@ -1,4 +1,4 @@
-//! Property tests of the serializers: what is written is read back the same, and what a program reads it can put.
+//! Property tests of the serializers: values survive a round trip through JSON, and a program can PUT what it has read.
 
 use latchkey::apps::AppFileEntry;
 use latchkey::db::time::Moment;

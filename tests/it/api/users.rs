@@ -1,6 +1,7 @@
-//! Tests users at the API: filters, changes, roles, and what the trail and the mailbox say about them.
+//! Tests users at the API: filters, changes, roles, and the events and emails about them.
 
 use latchkey::tokens::ApiScope;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -70,7 +71,7 @@ async fn a_user_is_renamed_and_disabled_in_one_change_with_the_tokens_user_as_ac
 }
 
 #[actix_web::test]
-async fn a_name_is_judged_as_in_the_form() {
+async fn a_name_is_validated_as_in_the_form() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut program = Program::with_all(&app, &grace).await;
@@ -84,7 +85,7 @@ async fn a_name_is_judged_as_in_the_form() {
 }
 
 #[actix_web::test]
-async fn the_last_administrator_stays_one() {
+async fn the_last_administrator_cannot_be_demoted() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut program = Program::with_all(&app, &grace).await;
@@ -110,7 +111,7 @@ async fn a_change_of_a_role_is_mailed_to_every_administrator() {
     assert_eq!(app.count_letters(subject).await, 3);
     let letter = app.letter(mary.email, subject).await;
     assert!(letter.text.contains(ada.email) && letter.text.contains(grace.email), "{}", letter.text);
-    // The same role again changes and says nothing.
+    // Setting the same role again changes nothing and sends no email.
     program.put(&path, &json!({ "role": "admin" })).await.is(200);
     assert_eq!((app.count_letters(subject).await, app.events("role-changed")), (3, 1));
     program.put(&path, &json!({ "role": "root" })).await.is_problem(422, "unexpected-value");
@@ -123,6 +124,11 @@ async fn the_sessions_of_a_user_end_everywhere() {
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browsers = [app.logged_in(&ada).await, app.logged_in(&ada).await];
     let mut program = Program::of(&app, &grace, &[ApiScope::UsersWrite]).await;
+    let stale = program
+        .request(Method::DELETE, &format!("/api/v1/users/{}/sessions", ada.id))
+        .header("if-match", "\"stale\"");
+    program.send(stale).await.is_problem(412, "changed-since");
+    assert_eq!(app.events("sessions-revoked"), 0);
     program.delete(&format!("/api/v1/users/{}/sessions", ada.id)).await.is(204);
     for browser in &mut browsers {
         assert!(!browser.is_in().await);

@@ -10,7 +10,7 @@ use crate::support::app::{Letter, Person, TestApp};
 use crate::support::authenticator::Authenticator;
 use crate::support::authenticator_app::AuthenticatorApp;
 use crate::support::browser::{Answer, Browser};
-use crate::support::tokens::make_token;
+use crate::support::tokens::create_token;
 
 pub const THIEFS_ADDRESS: &str = "thief@example.net";
 pub const THIEFS_PASSWORD: &str = "gravel tuba otter lemon";
@@ -61,7 +61,7 @@ pub struct Scene {
     /// The text of an app key of the thief's session, and of one of the owner's.
     pub app_key: String,
     pub own_app_key: String,
-    /// The text of a token that the thief's session made, and of one that an earlier session of the owner made.
+    /// The text of a token that the thief's session created, and of one that an earlier session of the owner created.
     pub token: String,
     pub older_token: String,
     /// A page of the thief's session with a form on it.
@@ -124,7 +124,7 @@ impl Scene {
         let (owner, admin) = (app.grace().await, app.mary().await);
         app.db.execute(&format!("UPDATE users SET role = 'admin' WHERE id = '{}'", admin.id));
         let mut earlier = app.logged_in(&owner).await;
-        let older_token = make_token(&mut earlier, "Backup", &[("me", "1")]).await;
+        let older_token = create_token(&mut earlier, "Backup", &[("me", "1")]).await;
         earlier.get("/account").await.is(200);
         earlier.post("/logout", &[]).await.redirects_to("/login");
         let (own, office) = (app.logged_in(&owner).await, app.logged_in(&admin).await);
@@ -173,7 +173,7 @@ impl Scene {
         thief.get("/admin/invitations").await.is(200);
         thief.post("/admin/invitations", &[("email", ACCOMPLICE)]).await.redirects_to("/admin/invitations");
         let invitation = link_to(&app, ACCOMPLICE, "/register").await;
-        let token = make_token(&mut thief, "Off-boarding", &[("me", "1"), ("users_write", "1")]).await;
+        let token = create_token(&mut thief, "Off-boarding", &[("me", "1"), ("users_write", "1")]).await;
 
         let mut waiting = app.browser();
         waiting.log_in(address, owner.password).await.redirects_to("/login/second-factor");

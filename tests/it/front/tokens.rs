@@ -1,4 +1,4 @@
-//! Access tokens at the hosts of apps: which requests they let in, and what the app and the log learn of them.
+//! Access tokens at the hosts of apps: which requests they admit, and what the app and the log receive.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn basic(name: &str, password: &str) -> String {
     format!("Basic {}", BASE64.encode(format!("{name}:{password}").as_bytes()))
 }
 
-/// A text with a checksum that is right, which nobody was given.
+/// A text with a valid checksum that is not a token.
 pub fn made_up_token(number: u8) -> String {
     let body = format!("lk_{}", BASE64URL_NOPAD.encode(&[number; 32]));
     let crc = !body.bytes().fold(u32::MAX, |crc, byte| {
@@ -53,7 +53,7 @@ async fn dav(app: &TestApp) -> Wiki {
     register(app, "wiki", Upstream::answering(OK), with_dav).await
 }
 
-/// A program that sends no header but this one.
+/// A program that sends only this header.
 fn program(wiki: &Wiki, authorization: &str) -> Browser {
     let mut program = Browser::new(&wiki.origin);
     program.headers = vec![("authorization", authorization.to_owned())];
@@ -100,7 +100,7 @@ async fn a_token_opens_its_app_as_bearer_or_as_a_password_and_the_app_does_not_s
 }
 
 #[actix_web::test]
-async fn where_the_rule_does_not_say_tokens_a_token_is_worth_no_more_than_no_key() {
+async fn if_the_rule_does_not_say_tokens_a_token_opens_no_more_than_a_visitor_can() {
     let app = TestApp::spawn();
     let wiki = dav(&app).await;
     let ada = app.ada().await;
@@ -110,15 +110,15 @@ async fn where_the_rule_does_not_say_tokens_a_token_is_worth_no_more_than_no_key
     refused.is(401).is_error("log-in");
     assert_eq!(challenges(&refused), ["Latchkey realm=\"wiki\""], "another token would not help");
     assert_eq!(refused.json()["detail"], "The rule for this address accepts no access tokens.");
-    // It is a program, even if it accepts a page.
+    // A client with a token is a program, even if it accepts HTML.
     program.headers.push(("accept", "text/html".to_owned()));
     program.get("/page").await.is(401).is_error("log-in");
     assert!(wiki.upstream.received().is_empty());
-    // An open path is open. The app does not learn whose token it was, and does not get it.
+    // Open paths stay open. The app receives neither the token nor the identity of its user.
     program.get("/public/logo.png").await.is(200);
     let seen = wiki.upstream.only_request();
     assert!(seen.values("authorization").is_empty() && seen.values("remote-user").is_empty(), "{seen:?}");
-    // A rule that asks for more than a token proves.
+    // Rules that require more than a token proves.
     let two: fn(&mut Rule) = |rule| rule.factor = RequiredFactor::Two;
     let fresh: fn(&mut Rule) = |rule| rule.fresh = Some(Duration::from_secs(600));
     for (slug, change) in [("two", two), ("fresh", fresh)] {
@@ -162,7 +162,7 @@ async fn a_program_is_asked_for_a_token_and_a_browser_is_sent_to_the_log_in() {
 }
 
 #[actix_web::test]
-async fn a_token_that_is_not_alive_or_for_something_else_opens_nothing() {
+async fn a_token_that_has_ended_or_is_for_something_else_opens_nothing() {
     let app = TestApp::spawn();
     let wiki = dav(&app).await;
     register(&app, "shop", Upstream::answering(OK), with_dav).await;
@@ -193,7 +193,7 @@ async fn a_token_that_is_not_alive_or_for_something_else_opens_nothing() {
     };
     let cut = format!("Bearer {}", &good.text.reveal()[..40]);
     wiki.upstream.forget();
-    // A key of the app beside it does not count: a request with a token is judged by the token.
+    // An app key in the same request does not count: a request with a token is judged by the token.
     let user = User::inside(&app, &wiki, &ada).await;
     wiki.upstream.forget();
     for (why, value) in [
@@ -274,7 +274,7 @@ async fn a_revoked_token_is_refused_by_every_instance_before_the_answer() {
 }
 
 #[actix_web::test]
-async fn guesses_make_their_network_wait_and_no_live_token() {
+async fn guesses_are_limited_per_network_and_live_tokens_still_work() {
     let app = TestApp::spawn_with(|settings| settings.throttle.address_free = 3);
     let wiki = dav(&app).await;
     let ada = app.ada().await;
@@ -300,7 +300,7 @@ async fn guesses_make_their_network_wait_and_no_live_token() {
         "the database is not asked again"
     );
     program(&wiki, &bearer(&token)).get("/dav").await.is(200);
-    // Nor do guesses keep anyone from logging in, or visitors from what is open.
+    // Guesses prevent neither log-ins nor requests to open paths.
     app.logged_in(&ada).await;
     Browser::new(&wiki.origin).get("/public/x").await.is(200);
 }

@@ -1,4 +1,4 @@
-//! Requests that last and were let in with an access token.
+//! Long-lasting requests that were admitted with an access token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl Way {
             Self::IsRevokedByTheOperator => {
                 assert!(accounts.tokens.revoke(None, id, client()).await.unwrap().is_some());
             }
-            // It was made to end soon.
+            // The token was created with a short lifetime.
             Self::Expires => {}
             Self::UserIsDisabled => accounts.admin.disable(None, ada, client()).await.unwrap(),
             Self::LeavesGroup => {

@@ -1,4 +1,4 @@
-//! Personal access tokens of the users of tests.
+//! Access tokens of the users in tests.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::browser::Browser;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A token that the operator wants to make for a day, under a name that no other has.
+/// A token that the operator creates for a day, with a unique name.
 pub fn new_token(person: &Person, scopes: &[&str]) -> NewToken {
     NewToken {
         user: UserId(person.id),
@@ -24,7 +24,7 @@ pub fn new_token(person: &Person, scopes: &[&str]) -> NewToken {
 }
 
 impl TestApp {
-    /// A token of `person` that the operator made.
+    /// Creates a token of `person` as the operator.
     pub async fn token(&self, person: &Person, scopes: &[&str]) -> CreatedToken {
         self.accounts.tokens.create(new_token(person, scopes), Client::operator()).await.expect("a token")
     }
@@ -38,8 +38,8 @@ impl TestApp {
     }
 }
 
-/// Makes a token on the page in `browser`, and returns its text.
-pub async fn make_token(browser: &mut Browser, name: &str, fields: &[(&str, &str)]) -> String {
+/// Creates a token on the page in `browser`, and returns its text.
+pub async fn create_token(browser: &mut Browser, name: &str, fields: &[(&str, &str)]) -> String {
     let mut all = vec![("name", name), ("expires", "30d")];
     all.extend_from_slice(fields);
     let made = browser.fill_in("/account/tokens", &all).await;

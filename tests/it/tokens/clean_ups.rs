@@ -3,19 +3,19 @@
 use latchkey::identity::Client;
 
 use crate::support::app::TestApp;
-use crate::support::tokens::make_token;
+use crate::support::tokens::create_token;
 
 #[actix_web::test]
 async fn ending_the_others_keeps_the_tokens_of_the_session_that_stays() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut gone = app.logged_in(&ada).await;
-    let of_ended = make_token(&mut gone, "Earlier", &[("me", "1")]).await;
+    let of_ended = create_token(&mut gone, "Earlier", &[("me", "1")]).await;
     gone.get("/account").await.is(200);
     gone.post("/logout", &[]).await.redirects_to("/login");
     let (mut here, mut elsewhere) = (app.logged_in(&ada).await, app.logged_in(&ada).await);
-    let of_here = make_token(&mut here, "Here", &[("me", "1")]).await;
-    let of_elsewhere = make_token(&mut elsewhere, "Elsewhere", &[("me", "1")]).await;
+    let of_here = create_token(&mut here, "Here", &[("me", "1")]).await;
+    let of_elsewhere = create_token(&mut elsewhere, "Elsewhere", &[("me", "1")]).await;
     here.get("/account/sessions").await.is(200);
     here.post("/account/sessions/revoke-others", &[]).await.redirects_to("/account/sessions");
     assert!(app.accepts(&of_here).await && app.accepts(&of_ended).await);
@@ -27,7 +27,7 @@ async fn a_session_that_expires_keeps_its_tokens() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
-    let text = make_token(&mut browser, "Backup", &[("me", "1")]).await;
+    let text = create_token(&mut browser, "Backup", &[("me", "1")]).await;
     app.db.execute("UPDATE sessions SET expires_at = now() - interval '60 days', created_at = created_at - interval '90 days'");
     app.accounts.sessions().sweep().await.expect("a database");
     assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM sessions"), 0);
@@ -64,9 +64,9 @@ async fn the_end_of_all_sessions_ends_all_tokens_on_every_instance_before_it_ret
     assert!(there.accepts(later.text.reveal()).await);
 }
 
-/// A token that is being made while its session ends is either not made or revoked.
+/// A token that is being created while its session ends is either refused or revoked.
 #[actix_web::test]
-async fn no_token_outlives_the_session_that_makes_it_at_that_moment() {
+async fn no_token_outlives_a_session_that_ends_while_creating_it() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     for round in 0..10 {

@@ -6,7 +6,7 @@ use crate::support::app::TestApp;
 use crate::support::process::Latchkey;
 
 #[actix_web::test]
-async fn the_operator_makes_lists_and_revokes_tokens() {
+async fn the_operator_creates_lists_and_revokes_tokens() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let latchkey = Latchkey::on(&app.db.url());
@@ -55,9 +55,9 @@ async fn a_refused_command_says_why() {
         (ada.email, "X", "everything", "30d", "There is no scope everything."),
         (ada.email, "X", "users:read", "30d", "Only administrators can have the scope users:read."),
         (ada.email, "X", "app:wiki", "30d", "No app has the short name wiki."),
-        (ada.email, "X", "me", "2 weeks", "\"2 weeks\" is not a time such as 30d"),
+        (ada.email, "X", "me", "2 weeks", "\"2 weeks\" is not a duration such as 30d"),
         (ada.email, "X", "me", "366d", "A token can last 365 days at most."),
-        (ada.email, "Phone", "me", "30d", "the user has a token with this name"),
+        (ada.email, "Phone", "me", "30d", "the user already has a token with this name: choose another name"),
     ] {
         let ran = latchkey.run(&[
             "token",

@@ -1,4 +1,4 @@
-//! A revoked token works on no instance once the revocation is answered, however it is revoked.
+//! However a token is revoked, it works on no instance once the revocation is answered.
 
 use diesel::connection::SimpleConnection as _;
 use futures_util::future::join_all;
@@ -8,7 +8,7 @@ use latchkey_sessions::Use;
 
 use crate::support::app::TestApp;
 use crate::support::process::eventually;
-use crate::support::tokens::make_token;
+use crate::support::tokens::create_token;
 
 /// Returns when both instances serve the token from memory.
 async fn warm(instances: [&TestApp; 2], text: &str) {
@@ -30,8 +30,8 @@ async fn a_token_that_its_owner_revokes_is_dead_on_every_instance_before_the_ans
     let there = here.beside(|_| {});
     let mut browser = here.logged_in(&ada).await;
     for round in 0..10 {
-        let text = make_token(&mut browser, &format!("Program {round}"), &[("me", "1")]).await;
-        let kept = make_token(&mut browser, &format!("Other {round}"), &[("me", "1")]).await;
+        let text = create_token(&mut browser, &format!("Program {round}"), &[("me", "1")]).await;
+        let kept = create_token(&mut browser, &format!("Other {round}"), &[("me", "1")]).await;
         warm([&here, &there], &text).await;
         let id = here.find_token(&text).await.expect("a token").id;
         browser.get("/account/tokens").await.is(200);
@@ -42,7 +42,7 @@ async fn a_token_that_its_owner_revokes_is_dead_on_every_instance_before_the_ans
 }
 
 #[actix_web::test]
-async fn no_request_that_begins_after_the_answer_is_let_in_while_many_run() {
+async fn under_load_no_request_that_begins_after_the_answer_is_admitted() {
     let here = TestApp::spawn();
     let ada = here.ada().await;
     let there = here.beside(|_| {});
@@ -62,7 +62,7 @@ async fn no_request_that_begins_after_the_answer_is_let_in_while_many_run() {
 }
 
 #[actix_web::test]
-async fn a_disabled_user_has_no_tokens_until_enabled_again() {
+async fn the_tokens_of_a_disabled_user_do_not_work_until_the_user_is_enabled() {
     let here = TestApp::spawn();
     let ada = here.ada().await;
     let there = here.beside(|_| {});
@@ -126,7 +126,7 @@ async fn a_token_of_an_app_ends_with_the_app_and_opens_nothing_else() {
     eventually("the end", async || (!app.accepts(created.text.reveal()).await).then_some(())).await;
 }
 
-/// Without a lease the instance asks the database, so it needs no announcement.
+/// Without a lease, an instance reads tokens from the database, so it needs no announcement.
 #[actix_web::test]
 async fn an_instance_that_lost_its_lease_accepts_no_revoked_token() {
     let app = TestApp::spawn();
@@ -147,7 +147,7 @@ async fn an_instance_that_lost_its_lease_accepts_no_revoked_token() {
 }
 
 #[actix_web::test]
-async fn a_database_that_is_away_is_a_fault_and_no_answer() {
+async fn an_unreachable_database_is_a_fault_not_an_answer() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let created = app.token(&ada, &["me"]).await;

@@ -1,7 +1,7 @@
 //! The page of a user's tokens, and the administrator's.
 
 use crate::support::app::TestApp;
-use crate::support::tokens::make_token;
+use crate::support::tokens::create_token;
 
 const PAGE: &str = "/account/tokens";
 
@@ -11,7 +11,7 @@ async fn a_token_is_shown_once_listed_and_revoked() {
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
     browser.get(PAGE).await.is(200).is_page("account/tokens").has_notice("empty");
-    let text = make_token(&mut browser, "Nightly backup", &[("me", "1")]).await;
+    let text = create_token(&mut browser, "Nightly backup", &[("me", "1")]).await;
     assert!(app.accepts(&text).await);
     let page = browser.get(PAGE).await;
     page.is(200)
@@ -27,7 +27,7 @@ async fn a_token_is_shown_once_listed_and_revoked() {
 }
 
 #[actix_web::test]
-async fn the_answer_is_not_stored_and_a_reload_makes_no_second_token() {
+async fn the_answer_is_not_stored_and_a_reload_creates_no_second_token() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
@@ -64,7 +64,7 @@ async fn each_mistake_is_named_and_the_choices_stay() {
 }
 
 #[actix_web::test]
-async fn a_member_is_offered_the_scopes_of_members_and_the_apps_that_take_tokens() {
+async fn a_member_is_offered_the_scopes_of_members_and_the_apps_that_accept_tokens() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     for (slug, tokens) in [("wiki", true), ("shop", false)] {
@@ -80,7 +80,7 @@ async fn a_member_is_offered_the_scopes_of_members_and_the_apps_that_take_tokens
     assert_eq!(offered, latchkey::tokens::ApiScope::ALL.map(|scope| scope.as_str().replace(':', "_")));
     let forged = [("name", "Off-boarding"), ("expires", "30d"), ("users_write", "1")];
     member.fill_in(PAGE, &forged).await.is(422).is_refused("role-too-low");
-    let text = make_token(&mut member, "Phone", &[("opens", "wiki")]).await;
+    let text = create_token(&mut member, "Phone", &[("opens", "wiki")]).await;
     assert!(app.accepts(&text).await);
     member.get(PAGE).await.says("app:wiki");
 }

@@ -1,4 +1,4 @@
-//! What a lookup costs: nothing for a text that is no token, one query for an unknown token, and no write.
+//! The cost of lookups: no query for a malformed token, one query for an unknown token, and no write.
 
 use latchkey::identity::{Client, UserId};
 use latchkey::tokens::TokenText;
@@ -17,7 +17,7 @@ async fn with_lease(app: &TestApp) {
 }
 
 #[actix_web::test]
-async fn a_text_that_is_no_token_costs_no_query() {
+async fn a_malformed_token_costs_no_query() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let created = app.token(&ada, &["me"]).await;

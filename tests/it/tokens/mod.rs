@@ -1,4 +1,4 @@
-//! Personal access tokens: making, finding, using and revoking them.
+//! Access tokens: creating, finding, using and revoking them.
 
 mod clean_ups;
 mod commands;

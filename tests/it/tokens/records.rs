@@ -1,4 +1,4 @@
-//! What is recorded about tokens, and what is not: the audit trail, emails, the export, the at-rest audit, deletion.
+//! Records of tokens: the audit trail, emails, the export, the scan for secrets, and deletion.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use latchkey::identity::{Client, UserId};
 
 use crate::support::app::TestApp;
 use crate::support::subjects;
-use crate::support::tokens::make_token;
+use crate::support::tokens::create_token;
 
 fn detail(app: &TestApp, act: &str) -> Value {
     let text: String = app
@@ -16,11 +16,11 @@ fn detail(app: &TestApp, act: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn making_and_revoking_are_in_the_trail_with_name_and_scopes() {
+async fn creating_and_revoking_are_in_the_trail_with_name_and_scopes() {
     let app = TestApp::spawn();
     let (ada, grace) = (app.ada().await, app.grace().await);
     let mut browser = app.logged_in(&ada).await;
-    let text = make_token(&mut browser, "Nightly backup", &[("me", "1")]).await;
+    let text = create_token(&mut browser, "Nightly backup", &[("me", "1")]).await;
     let id = app.find_token(&text).await.expect("a token").id;
     let created = detail(&app, "token.created");
     assert_eq!(created["token"], "Nightly backup");
@@ -49,7 +49,7 @@ async fn the_owner_is_emailed_and_the_link_ends_the_session_and_every_token() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut thief = app.logged_in(&ada).await;
-    let text = make_token(&mut thief, "see evil dot example", &[("me", "1")]).await;
+    let text = create_token(&mut thief, "see evil dot example", &[("me", "1")]).await;
     let older = app.token(&ada, &["me"]).await;
     let letter = app.letter(ada.email, subjects::TOKEN_CREATED).await;
     let letters = app.letters().await;
@@ -77,7 +77,7 @@ async fn the_export_lists_the_tokens_and_no_secret_is_stored_anywhere() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     let mut browser = app.logged_in(&ada).await;
-    let text = make_token(&mut browser, "Backup", &[("me", "1")]).await;
+    let text = create_token(&mut browser, "Backup", &[("me", "1")]).await;
     let answer = browser.get("/account/export").await;
     let all: Value = serde_json::from_str(&answer.body).expect("JSON");
     let tokens = all["tokens"].as_array().expect("a section");

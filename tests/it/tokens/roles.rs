@@ -1,4 +1,4 @@
-//! Who may have which token: limits, scopes and names.
+//! Which tokens a user may create: limits, scopes and names.
 
 use std::time::Duration;
 
@@ -60,13 +60,13 @@ async fn a_token_lasts_a_year_at_most() {
         Some(TokenRefusal::LifetimeTooLong { max })
     );
     assert_eq!(refusal(&app, lasting(max)).await, None);
-    // The database refuses what the program would not write.
+    // The database refuses it, too.
     let longer = "UPDATE tokens SET expires_at = expires_at + interval '2 days'";
     assert!(diesel::connection::SimpleConnection::batch_execute(&mut app.db.connect(), longer).is_err());
 }
 
 #[actix_web::test]
-async fn a_user_has_so_many_tokens_and_no_more_even_if_many_are_made_at_once() {
+async fn the_limit_of_tokens_per_user_holds_even_if_many_are_created_at_once() {
     let app = TestApp::spawn();
     let ada = app.ada().await;
     for _ in 0..TokenLimits::PER_USER - 2 {

@@ -14,7 +14,7 @@ use crate::support::process::{Latchkey, eventually};
 const WITHOUT_TOKENS: &str = "20261130000021";
 
 #[actix_web::test]
-async fn sessions_from_before_tokens_live_on_and_make_the_first_one() {
+async fn sessions_from_before_the_migration_continue_and_create_tokens() {
     let server = TestApp::spawn();
     let ada = server.ada().await;
     let before = server.logged_in(&ada).await;
@@ -31,12 +31,12 @@ async fn sessions_from_before_tokens_live_on_and_make_the_first_one() {
     running.logged("schema migrated").await;
     let mut browser = before.copy_at(&running.origin);
     assert!(browser.is_in().await);
-    let text = crate::support::tokens::make_token(&mut browser, "Backup", &[("me", "1")]).await;
+    let text = crate::support::tokens::create_token(&mut browser, "Backup", &[("me", "1")]).await;
     assert!(server.accepts(&text).await);
 }
 
 #[actix_web::test]
-async fn what_an_older_version_does_to_a_user_counts_for_the_tokens_too() {
+async fn changes_of_a_user_by_an_older_version_apply_to_the_tokens() {
     let server = TestApp::spawn();
     let (ada, mary, grace) = (server.ada().await, server.mary().await, server.grace().await);
     let created = [
@@ -49,7 +49,7 @@ async fn what_an_older_version_does_to_a_user_counts_for_the_tokens_too() {
     for token in &created {
         assert!(server.accepts(token.text.reveal()).await);
     }
-    // Its statements know nothing of tokens.
+    // Its statements do not mention tokens.
     server.db.execute(&format!("UPDATE users SET disabled_at = now() WHERE id = '{}'", ada.id));
     server.db.execute(&format!("DELETE FROM users WHERE id = '{}'", mary.id));
     server.db.execute(&format!("UPDATE users SET role = 'member' WHERE id = '{}'", grace.id));

@@ -59,6 +59,13 @@ pub fn guard(app: &KnownApp) -> Finding {
             ),
         };
     };
+    if let Some(unguarded) = unguarded_path(app) {
+        return problem(
+            check,
+            format!("there is no guard: {unguarded} is served without a log-in"),
+            app.advice(ConfigPart::Guard, SEND_TO_US),
+        );
+    }
     match app.site.send(RequestSpec::get(path, &NAVIGATES)) {
         Err(why) => problem(check, why, app.advice(ConfigPart::Guard, PASS_ON)),
         Ok(response) if (200..300).contains(&response.status) => problem(
@@ -77,6 +84,19 @@ pub fn guard(app: &KnownApp) -> Finding {
         Ok(_) => ok(check, format!("{path} needs a log-in")),
     }
 }
+
+/// A path of a rule that is served without a log-in. The guard of another proxy may depend on the path.
+fn unguarded_path(app: &KnownApp) -> Option<&str> {
+    let visitors = app.first.app.visitors.iter().filter(|_| app.is_forwarded());
+    let guarded = visitors.filter(|at| at.opens == VisitorAccess::LogsIn).map(|at| at.path.as_str());
+    guarded.take(MOST_PATHS).find(|path| {
+        let answer = app.site.send(RequestSpec::get(path, &NAVIGATES));
+        answer.is_ok_and(|response| (200..300).contains(&response.status))
+    })
+}
+
+/// Requested one after the other, within the time of one check.
+const MOST_PATHS: usize = 20;
 
 const SEND_TO_US: &str = "requests reach the app without Latchkey, or a cache answers them: send this host to Latchkey, and let only Latchkey reach the app";
 

@@ -14,7 +14,7 @@ use crate::cli::local_instance;
 use crate::config::Settings;
 use crate::secret::Secret;
 use crate::web::ops::app_question::{
-    AppObservation, AppQuestion, DecisionFacts, Pretend, VisitorAccess, VisitorAnswer, verified_answer,
+    AppObservation, AppQuestion, Pretend, VisitorAccess, VisitorAnswer, verified_answer,
 };
 use crate::web::ops::doctor::HEADER;
 
@@ -35,8 +35,6 @@ pub struct KnownApp {
     pub site: AppSite,
     /// The answer to the first question.
     pub first: Arc<AppObservation>,
-    /// How the proxy asks for decisions, if it is in forward-auth mode and its echo answers.
-    pub decision: Option<DecisionFacts>,
     /// The proxy in forward-auth mode, if it is known.
     pub proxy: Option<NamedProxy>,
 }

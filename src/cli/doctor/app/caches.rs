@@ -1,5 +1,6 @@
 //! Whether something between the client and Latchkey answers in its place: from a cache, or when Latchkey does not.
 
+use std::thread;
 use std::time::Duration;
 
 use super::advice::ConfigPart;
@@ -40,27 +41,33 @@ fn look_closed(app: &KnownApp) -> Result<Finding, Unanswered> {
     app.site.ask(&target, &[])?;
     // In forward-auth mode, the app may be behind other lines of the configuration than the echo.
     let paths = if app.is_forwarded() { vec![target.as_str(), "/"] } else { vec![target.as_str()] };
-    for path in paths {
-        for (pretend, what) in PRETENCES {
-            let spec = RequestSpec { within: HANGS_FOR, ..RequestSpec::get(path, &[]) };
-            // Without a response, there is no page either.
-            let Ok((_, response)) = app.site.send_question(spec, pretend) else { continue };
-            if response.status < 400 {
-                return Ok(problem(
-                    check,
-                    format!(
-                        "when Latchkey {what}, the client gets {}: something in front answers in its place",
-                        response.status
-                    ),
-                    app.advice(ConfigPart::FailsClosed, NO_OTHER_ANSWERS),
-                ));
-            }
-        }
-    }
-    Ok(ok(
-        check,
-        "when Latchkey refuses, ends the connection, hangs or has no database, no client gets a page",
-    ))
+    let status_of = |path: &str, pretend| {
+        let spec = RequestSpec { within: HANGS_FOR, ..RequestSpec::get(path, &[]) };
+        // Without a response, there is no page either.
+        app.site.send_question(spec, pretend).ok().map(|(_, response)| response.status)
+    };
+    let asked = paths.iter().flat_map(|path| PRETENCES.map(|(pretend, what)| (*path, pretend, what)));
+    let wrong = thread::scope(|scope| {
+        // At once, because a proxy waits for a decision that does not come.
+        let running: Vec<_> = asked
+            .map(|(path, pretend, what)| (what, scope.spawn(move || status_of(path, pretend))))
+            .collect();
+        let mut answers = running.into_iter().map(|(what, answer)| (what, answer.join().ok().flatten()));
+        answers.find_map(|(what, status)| Some((what, status.filter(|status| *status < 400)?)))
+    });
+    Ok(match wrong {
+        None => ok(
+            check,
+            "when Latchkey refuses, ends the connection, hangs or has no database, no client gets a page",
+        ),
+        Some((what, status)) => problem(
+            check,
+            format!(
+                "when Latchkey {what}, the client gets {status}: something in front answers in its place"
+            ),
+            app.advice(ConfigPart::FailsClosed, NO_OTHER_ANSWERS),
+        ),
+    })
 }
 
 /// A response for one user must not be given to another.

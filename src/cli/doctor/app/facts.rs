@@ -25,14 +25,12 @@ pub fn reach(site: AppSite, named: Option<NamedProxy>) -> Result<KnownApp, Findi
             format!("a proxy rewrites the path: {REPORT} arrives as {}", first.arrived.target),
             "let it pass paths on unchanged: the app has a host of its own, so nothing has to be added or cut off",
         )),
-        Ok((first, _)) if first.app.is_proxied => {
-            Ok(KnownApp { site, first: Arc::new(first), decision: None, proxy: None })
-        }
+        Ok((first, _)) if first.app.is_proxied => Ok(KnownApp { site, first: Arc::new(first), proxy: None }),
         Ok((first, response)) => {
             // Without an answer, the other checks say why.
             let decision = site.ask(ECHO, &[]).ok().and_then(|seen| seen.decision);
             let proxy = detect(named, decision.as_ref(), response.header("server"));
-            Ok(KnownApp { site, first: Arc::new(first), decision, proxy })
+            Ok(KnownApp { site, first: Arc::new(first), proxy })
         }
         Err(Unanswered::Other { status: 421 }) => Err(problem(
             check,

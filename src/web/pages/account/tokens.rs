@@ -1,4 +1,4 @@
-//! A user's own personal access tokens: list, create and revoke them.
+//! A user's own access tokens: list, create and revoke them.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -25,7 +25,7 @@ use crate::web::session::guard::Confirmed;
 
 const PAGE: &str = "/account/tokens";
 
-/// What the select field says for a token that opens the API and no app.
+/// The value of the select field for a token for the API.
 const API: &str = "api";
 
 /// The lifetimes that the page offers. The second one is selected.
@@ -57,7 +57,8 @@ impl TokensPage {
         if form.value("expires").is_empty() {
             form.set("expires", &LIFETIMES[1].to_string());
         }
-        let allowed = ApiScope::ALL.into_iter().filter(|scope| me.session.owner.role >= scope.needs());
+        let allowed =
+            ApiScope::ALL.into_iter().filter(|scope| me.session.owner.role >= scope.required_role());
         Ok(Self {
             page: ctx.page().at(PAGE),
             form,
@@ -80,12 +81,12 @@ pub async fn index(me: Confirmed, ctx: RequestContext) -> Result<HttpResponse, E
     page::ok(&TokensPage::new(&me, &ctx, Fields::default()).await?)
 }
 
-/// With the values that were typed before the confirmation expired.
+/// Shows the page with the values that were typed before the confirmation expired.
 pub async fn again(me: Confirmed, ctx: RequestContext, draft: Draft) -> Result<HttpResponse, Error> {
     page::ok(&TokensPage::new(&me, &ctx, draft.0).await?)
 }
 
-/// Each scope has a check box of its own, because no field comes twice; see [`field_of_scope`].
+/// Each scope has a check box of its own, because a field may not be repeated; see [`field_of_scope`].
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct NewTokenForm {

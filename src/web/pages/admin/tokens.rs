@@ -1,4 +1,4 @@
-//! Revokes a personal access token of a user.
+//! Revokes an access token of a user.
 
 use actix_web::HttpResponse;
 

@@ -1,4 +1,4 @@
-//! A row of a personal access token.
+//! A row of an access token.
 
 use time::OffsetDateTime;
 

@@ -1,4 +1,4 @@
-//! A leased cache: entries of the application are found as sessions are, and revoked as sessions are.
+//! A leased cache: entries of the application are found and revoked like sessions.
 
 use std::time::Duration;
 
@@ -183,7 +183,7 @@ async fn without_a_lease_every_lookup_reads_the_database() {
         assert!(finds(&vouchers, key).await);
         assert_eq!(gate.queries(), asked);
     }
-    // No instance is told of this change.
+    // This change is not announced.
     db.execute(&format!(
         "ALTER TABLE vouchers DISABLE TRIGGER ALL; DELETE FROM vouchers {}",
         where_hash(&key)
@@ -207,7 +207,7 @@ async fn an_unknown_key_is_looked_up_once() {
 }
 
 #[actix_web::test]
-async fn after_everything_may_have_changed_an_unknown_key_is_looked_up_again() {
+async fn after_a_truncate_an_unknown_key_is_looked_up_again() {
     let db = TestDb::new();
     let ([a, _b], [vouchers, _]) = two(&db, Policy::default()).await;
     let (ada, _) = principal_and_gate();
@@ -301,7 +301,7 @@ async fn a_store_that_caches_nothing_caches_no_entries() {
 }
 
 #[actix_web::test]
-async fn a_fault_is_not_an_answer() {
+async fn a_fault_is_not_remembered_as_unknown() {
     let db = TestDb::new();
     let (_instances, [vouchers, _]) = two(&db, Policy::default()).await;
     let key = issue(&db, principal_and_gate().0, "1 hour");

@@ -11,23 +11,23 @@ use super::token_target::TokenTarget;
 use super::users::{ProbeToken, ProbeUser, ProbeUsers, Revocation, Session};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ProbedKind {
+pub enum CredentialKind {
     #[default]
     Sessions,
     Tokens,
 }
 
-pub enum Probed {
+pub enum ProbeCredential {
     Session(Session),
     Token(ProbeToken),
 }
 
-impl ProbedKind {
+impl CredentialKind {
     /// One that is never revoked.
-    pub async fn bystander(self, users: &ProbeUsers) -> Result<Probed, ProveError> {
+    pub async fn bystander(self, users: &ProbeUsers) -> Result<ProbeCredential, ProveError> {
         Ok(match self {
-            Self::Sessions => Probed::Session(users.bystander().await?),
-            Self::Tokens => Probed::Token(users.bystanding_token().await?),
+            Self::Sessions => ProbeCredential::Session(users.bystander().await?),
+            Self::Tokens => ProbeCredential::Token(users.bystanding_token().await?),
         })
     }
 
@@ -36,22 +36,22 @@ impl ProbedKind {
         self,
         users: &ProbeUsers,
         http: &mut HttpConnection,
-    ) -> Result<(ProbeUser, Vec<Probed>), ProveError> {
+    ) -> Result<(ProbeUser, Vec<ProbeCredential>), ProveError> {
         match self {
             Self::Sessions => {
                 let mut user = users.user(http).await?;
                 let sessions = mem::take(&mut user.other_sessions);
-                Ok((user, sessions.into_iter().map(Probed::Session).collect()))
+                Ok((user, sessions.into_iter().map(ProbeCredential::Session).collect()))
             }
             Self::Tokens => {
                 let (user, tokens) = users.user_with_tokens(http).await?;
-                Ok((user, tokens.into_iter().map(Probed::Token).collect()))
+                Ok((user, tokens.into_iter().map(ProbeCredential::Token).collect()))
             }
         }
     }
 }
 
-impl Probed {
+impl ProbeCredential {
     pub fn revocation(&self) -> &Revocation {
         match self {
             Self::Session(session) => &session.revocation,
