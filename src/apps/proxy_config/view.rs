@@ -1,7 +1,7 @@
 //! The apps as the templates see them.
 
-use super::options::{ProxyOptions, ProxyPaths};
 use super::ProxyConfigRefusal;
+use super::options::{ProxyOptions, ProxyPaths};
 use crate::apps::app::App;
 use crate::apps::choices::{ProxyKind, UpstreamHost};
 use crate::apps::origin::AppOrigin;
@@ -169,11 +169,8 @@ pub fn apps<'a>(apps: &'a [App], paths: &ProxyPaths<'_>) -> Result<Vec<AppView<'
     let unknown = Upstream::parse(UNKNOWN_UPSTREAM, None).ok();
     let view = |app: &'a App| {
         let upstream = app.upstream.as_ref().or(unknown.as_ref())?;
-        let host = if upstream.host.contains(':') {
-            format!("[{}]", upstream.host)
-        } else {
-            upstream.host.clone()
-        };
+        let host =
+            if upstream.host.contains(':') { format!("[{}]", upstream.host) } else { upstream.host.clone() };
         let ca = app.upstream.as_ref().and_then(|upstream| upstream.ca.as_deref());
         let slug = app.slug.as_str();
         let names = &app.header_names;
@@ -256,11 +253,7 @@ fn sites<'a>(app: &'a AppView<'a>, paths: &ProxyPaths<'_>) -> impl Iterator<Item
             key: paths.key(origin.host()),
             nginx_host: if app.keeps_host { nginx_authority.clone() } else { app.authority.clone() },
             nginx_authority,
-            caddy_host: if app.keeps_host {
-                "{vars.lk_host}".to_owned()
-            } else {
-                app.authority.clone()
-            },
+            caddy_host: if app.keeps_host { "{vars.lk_host}".to_owned() } else { app.authority.clone() },
             app,
         }
     };
@@ -296,13 +289,20 @@ fn ports(sites: &[SiteView<'_>]) -> Result<Vec<PortView>, ProxyConfigRefusal> {
 fn notes(kind: ProxyKind, apps: &[AppView<'_>], options: &ProxyOptions, latchkey: &str) -> Vec<String> {
     let mut notes = vec![
         format!("Written by `{}`.", options.command),
-        format!("{latchkey} is Latchkey's decision listener (LATCHKEY__FRONT__PORT), which no one else may reach."),
+        format!(
+            "{latchkey} is Latchkey's decision listener (LATCHKEY__FRONT__PORT), which no one else may reach."
+        ),
     ];
     if kind == ProxyKind::Haproxy {
-        notes.push("Each file of a certificate also contains its key, or the key has the same name and .key.".into());
+        notes.push(
+            "Each file of a certificate also contains its key, or the key has the same name and .key.".into(),
+        );
     }
     for app in apps.iter().filter(|app| app.is_unknown) {
-        notes.push(format!("Replace {}://{}: Latchkey does not know where {} listens.", app.scheme, app.server, app.slug));
+        notes.push(format!(
+            "Replace {}://{}: Latchkey does not know where {} listens.",
+            app.scheme, app.server, app.slug
+        ));
     }
     notes
 }

@@ -84,7 +84,9 @@ async fn execute(accounts: &Accounts, settings: &Settings, command: AppCommand) 
         AppCommand::Remove { slug } => add::remove(accounts, &slug).await,
         AppCommand::Rule(command) => rule::run(accounts, command).await,
         AppCommand::Explain(request) => explain::run(accounts, request).await,
-        AppCommand::Config(request) => config::run(accounts, &ProxyOptions::listener_of(settings), request).await,
+        AppCommand::Config(request) => {
+            config::run(accounts, &ProxyOptions::listener_of(settings), request).await
+        }
         AppCommand::Apply { file, dry_run, prune } => files::apply(accounts, &file, dry_run, prune).await,
         AppCommand::Export { json } => files::export(accounts, json).await,
         // The demo needs no database.

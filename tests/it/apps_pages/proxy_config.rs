@@ -50,7 +50,8 @@ async fn the_page_takes_the_options_of_the_command_and_refuses_what_it_refuses()
     let mut admin = administrator(&app).await;
     add_wiki(&mut admin).await;
     let path = "/admin/apps/wiki/config/nginx";
-    let query = "latchkey=latchkey%3A9000&upstream=https%3A%2F%2Fwiki.internal&certificate=%2Fetc%2F%7Bhost%7D.pem";
+    let query =
+        "latchkey=latchkey%3A9000&upstream=https%3A%2F%2Fwiki.internal&certificate=%2Fetc%2F%7Bhost%7D.pem";
     let page = admin.get(&format!("{path}?{query}")).await;
     let text = page.is(200).text("[data-file]").expect("the file");
     for line in ["server latchkey:9000;", "server wiki.internal:443;", "proxy_ssl_verify on;"] {

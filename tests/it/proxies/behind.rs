@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use latchkey::apps::{Access, AccessList, App, AppMode, AppOrigin, IdentityHeaderName, IdentityHeaders, Slug};
+use latchkey::apps::{
+    Access, AccessList, App, AppMode, AppOrigin, IdentityHeaderName, IdentityHeaders, Slug,
+};
 use latchkey::apps::{PathMatch, Rule, RulePath};
 use latchkey::identity::{Client, Role};
 
@@ -229,8 +231,7 @@ impl Behind {
 
 /// The cookies of a browser as a header line.
 pub fn cookie_line(browser: &Browser) -> String {
-    let pairs: Vec<String> =
-        browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let pairs: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     format!("Cookie: theme=dark; {}; last=1", pairs.join("; "))
 }
 

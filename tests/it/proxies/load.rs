@@ -13,7 +13,8 @@ use crate::front::support::User;
 const CONNECTIONS: usize = 64;
 
 /// Writes to any table of the database so far.
-const WRITES: &str = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_user_tables";
+const WRITES: &str =
+    "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_user_tables";
 
 /// Returns how many requests there were.
 pub fn one_session(behind: &Behind, user: &User, duration: Duration) -> usize {

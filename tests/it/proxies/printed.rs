@@ -166,7 +166,8 @@ pub fn accepts_every_kind_of_app(program: ProxyProgram) {
     let certificates = Certificates::new();
     let directory = certificates.file("printed");
     fs::create_dir(&directory).expect("a directory");
-    let both = ["right.pem", "right.key"].map(|name| fs::read_to_string(certificates.file(name)).expect("a file"));
+    let both =
+        ["right.pem", "right.key"].map(|name| fs::read_to_string(certificates.file(name)).expect("a file"));
     fs::write(directory.join("both.pem"), both.concat()).expect("a file");
     let options = ProxyOptions {
         certificate: Some(directory.join("both.pem").display().to_string()),
@@ -196,7 +197,11 @@ fn many_apps() -> Vec<App> {
     let mut limited = app("limited-2", &["http://limited.localhost:18080"], Some("http://[::1]:3001"));
     limited.limits.max_body = Some(1_000_000);
     vec![
-        app("wiki", &["https://wiki.localhost:18443", "http://docs.localhost:18080"], Some("http://127.0.0.1:3000")),
+        app(
+            "wiki",
+            &["https://wiki.localhost:18443", "http://docs.localhost:18080"],
+            Some("http://127.0.0.1:3000"),
+        ),
         secure,
         limited,
         app("unknown", &["https://unknown.localhost:18443"], None),

