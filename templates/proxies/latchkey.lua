@@ -66,13 +66,11 @@ core.register_action("latchkey", { "http-req" }, function(txn, address, slug, sc
 	send["x-forwarded-uri"] = { txn.sf:path() .. (query ~= "" and "?" .. query or "") }
 	send["x-forwarded-for"] = { txn.sf:src() }
 
-	-- Servers read `_` and `.` as `-`, so these spellings go too.
+	-- Servers read any other character as a hyphen, so a name with one goes too.
 	for name in pairs(headers) do
-		local spelled = name:lower():gsub("[^%w]", "-")
-		for _, known in ipairs(identity) do
-			if spelled == known then txn.http:req_del_header(name) end
-		end
+		if name:find("[^%w%-]") then txn.http:req_del_header(name) end
 	end
+	for _, name in ipairs(identity) do txn.http:req_del_header(name) end
 
 	local asked, answer = pcall(function()
 		local url = "http://" .. address .. "/decide/haproxy/" .. slug

@@ -1,9 +1,14 @@
 //! What a configuration needs to know beside the apps.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use super::ProxyConfigRefusal;
 use crate::apps::choices::ProxyKind;
 use crate::apps::upstream::Upstream;
 use crate::config::Settings;
+
+/// Named if the settings have no decision listener.
+const USUAL_PORT: u16 = 8081;
 
 /// Stands for the host of an app in the path of a certificate.
 const HOST: &str = "{host}";
@@ -36,9 +41,16 @@ pub struct ProxyPaths<'o> {
 }
 
 impl ProxyOptions {
-    /// The address of the decision listener of this instance, as seen from the same machine.
-    pub fn listener_of(_: &Settings) -> String {
-        "127.0.0.1:8081".to_owned()
+    /// The address of the decision listener of an instance with these settings, as seen from the same machine.
+    pub fn listener_of(settings: &Settings) -> String {
+        let bind = settings.front.bind;
+        let host = match bind {
+            IpAddr::V4(address) if address.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(address) if address.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            _ => bind,
+        };
+        let port = settings.front.port.filter(|port| *port != 0).unwrap_or(USUAL_PORT);
+        SocketAddr::new(host, port).to_string()
     }
 
     pub(super) fn paths(&self, kind: ProxyKind) -> Result<ProxyPaths<'_>, ProxyConfigRefusal> {

@@ -32,19 +32,23 @@ const ASKED: [&str; 13] = [
 
 /// With these a client can tell an app that its request is for another address, or comes from another client. The proxy
 /// sets some others itself.
-const REMOVED: [&str; 21] = [
+const REMOVED: [&str; 25] = [
     "Client-IP",
     "Forwarded",
     "Proxy",
     "True-Client-IP",
     "X-Cluster-Client-IP",
+    "X-Forwarded-Email",
+    "X-Forwarded-Groups",
     "X-Forwarded-Method",
     "X-Forwarded-Port",
+    "X-Forwarded-Preferred-Username",
     "X-Forwarded-Prefix",
     "X-Forwarded-Scheme",
     "X-Forwarded-Server",
     "X-Forwarded-Ssl",
     "X-Forwarded-Uri",
+    "X-Forwarded-User",
     "X-HTTP-Host-Override",
     "X-HTTP-Method",
     "X-HTTP-Method-Override",

@@ -11,6 +11,7 @@ use actix_web::web::{Bytes, Data};
 use super::request_counts::RequestCounts;
 use super::{cookies, headers};
 use crate::accounts::Accounts;
+use crate::apps::ProxyOptions;
 use crate::config::{Origin, SessionLimits, Settings, Span, Switch, Transport};
 use crate::db::Fault;
 use crate::lab::Lab;
@@ -115,6 +116,7 @@ impl Shared {
             public: settings.server.public.clone(),
             authority: settings.server.public.authority().to_owned(),
             can_proxy: settings.sessions.cached > 0,
+            decision_listener: ProxyOptions::listener_of(settings),
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,
             hsts: headers::hsts(&settings.server),

@@ -4,8 +4,7 @@ use super::behind::{Behind, SOCKET_KEY, TRUSTED_SITE, cookie_line};
 use crate::front::support::User;
 use crate::proxy::harness::Answer;
 
-const NAVIGATES: [&str; 3] =
-    ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Sec-Fetch-Site: none"];
+const NAVIGATES: [&str; 3] = ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Sec-Fetch-Site: none"];
 const FETCHES: [&str; 3] = ["Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty", "Sec-Fetch-Site: same-origin"];
 
 /// A request without a key is sent to the log-in or refused, in the form that its sender understands.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use latchkey::apps::{Access, AccessList, App, AppMode, AppOrigin, IdentityHeaderName, IdentityHeaders, Slug};
+use latchkey::apps::{
+    Access, AccessList, App, AppMode, AppOrigin, IdentityHeaderName, IdentityHeaders, Slug,
+};
 use latchkey::apps::{PathMatch, Rule, RulePath};
 use latchkey::identity::{Client, Role};
 
@@ -97,7 +99,7 @@ fn forward_auth(slug: &str, origins: &[String]) -> App {
 
 impl Behind {
     pub async fn start(program: ProxyProgram) -> Self {
-        let app = TestApp::spawn();
+        let app = TestApp::spawn_with(|settings| settings.front.port = Some(0));
         let ada = app.ada().await;
         let (http, https) = (free_port(), free_port());
         let at = [format!("http://docs.localhost:{http}"), format!("https://wiki.localhost:{https}")];
@@ -229,8 +231,7 @@ impl Behind {
 
 /// The cookies of a browser as a header line.
 pub fn cookie_line(browser: &Browser) -> String {
-    let pairs: Vec<String> =
-        browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let pairs: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     format!("Cookie: theme=dark; {}; last=1", pairs.join("; "))
 }
 

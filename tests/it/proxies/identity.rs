@@ -35,7 +35,12 @@ fn forgeries(user: &str, groups: &str) -> [Vec<String>; 13] {
 pub async fn forged(behind: &Behind, user: &User, board: &User) {
     let id = behind.ada.id.to_string();
     for (wiki, host, user, names) in [
-        (&behind.wiki, "docs.localhost", user, ["Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups"]),
+        (
+            &behind.wiki,
+            "docs.localhost",
+            user,
+            ["Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups"],
+        ),
         (
             &behind.board,
             "board.localhost",
@@ -55,7 +60,12 @@ pub async fn forged(behind: &Behind, user: &User, board: &User) {
                 for (name, expected) in names.iter().zip(expected) {
                     let lower = name.to_lowercase();
                     // A header that is not there says as much as an empty one.
-                    assert_eq!(seen.values(&lower).concat(), expected, "{:?} {lines:?} {seen:?}", behind.program);
+                    assert_eq!(
+                        seen.values(&lower).concat(),
+                        expected,
+                        "{:?} {lines:?} {seen:?}",
+                        behind.program
+                    );
                     assert!(seen.values(&lower).len() <= 1, "{seen:?}");
                 }
                 let is_forged = |(_, value): &&(String, String)| value.contains("forged");
@@ -120,7 +130,12 @@ pub async fn authorization(behind: &Behind, user: &User) {
     let cookies = cookie_line(&user.at_app);
     let own = format!("Authorization: Basic {}", BASE64.encode(b"ada:secret"));
     let seen = only(behind, &behind.wiki, "docs.localhost", "/", &[&own, &cookies]);
-    assert_eq!(seen.values("authorization"), [own.trim_start_matches("Authorization: ")], "{:?}", behind.program);
+    assert_eq!(
+        seen.values("authorization"),
+        [own.trim_start_matches("Authorization: ")],
+        "{:?}",
+        behind.program
+    );
 
     let token = behind.app.token(&behind.ada, &["app:wiki"]).await;
     let token = token.text.reveal();

@@ -61,15 +61,23 @@ async fn haproxy_lets_in_no_one_without_latchkey() {
 
 /// All of it, for `bin/front-check`.
 pub async fn every_check(program: ProxyProgram) -> Vec<Row> {
+    printed::accepts_every_kind_of_app(program);
     requests(program).await;
     handoffs(program).await;
     browsers(program).await;
     let requests = under_load(program, Duration::from_secs(30)).await;
     vec![
-        Row::went("answers, forged identity in 12 spellings, addresses, cookies, tokens, names, other sites, paths"),
+        Row::went(
+            "answers, forged identity in 12 spellings, addresses, cookies, tokens, names, other sites, paths",
+        ),
         Row::went("five tabs, ten requests at once after the session has ended, the address with TLS"),
         Row::went("Chromium enters with a password, a code, a confirmation and a passkey"),
-        Row::new("64 connections on one session for 30 s", format!("{requests} let in"), "all, no database write", true),
+        Row::new(
+            "64 connections on one session for 30 s",
+            format!("{requests} let in"),
+            "all, no database write",
+            true,
+        ),
         Row::went("Latchkey stopped: nothing reaches an app"),
     ]
 }
@@ -106,7 +114,10 @@ async fn browsers(program: ProxyProgram) {
     for seen in behind.wiki.upstream.received() {
         let cookies = seen.values("cookie").concat();
         // No proxy lets the portal's cookie through.
-        assert!(!cookies.contains("latchkey=") && !cookies.contains("latchkey-form="), "{program:?}: {seen:?}");
+        assert!(
+            !cookies.contains("latchkey=") && !cookies.contains("latchkey-form="),
+            "{program:?}: {seen:?}"
+        );
         assert!(!program.strips_cookies() || !cookies.contains("latchkey"), "{program:?}: {seen:?}");
     }
     // Each changes how the user logs in.

@@ -16,7 +16,14 @@ pub async fn latchkey_stopped(behind: &Behind, user: &User) {
         ("board.localhost", "/public", ["Accept: */*", "Sec-Fetch-Mode: cors"]),
     ] {
         let answer = behind.get(host, path, &headers);
-        assert_eq!(answer.status(), expected, "{:?} {path}: {}\n{}", behind.program, answer.text, behind.log());
+        assert_eq!(
+            answer.status(),
+            expected,
+            "{:?} {path}: {}\n{}",
+            behind.program,
+            answer.text,
+            behind.log()
+        );
         if expected == 503 {
             assert_eq!(answer.values("retry-after"), ["5"], "{:?} {path}: {}", behind.program, answer.text);
         }

