@@ -23,7 +23,7 @@ impl<'r> AccessAttempt<'r> {
             &headers,
             BodyLength::announced(app_request.headers).has_body(),
             app_request.address,
-            app_request.shared.trusted_hops,
+            app_request.hops,
         );
         let credential = app_request.credential();
         // A program with a token cannot log in on a page, even if it accepts HTML.

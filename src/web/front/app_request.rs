@@ -37,6 +37,8 @@ pub struct AppRequest<'r> {
     pub client: &'r Client,
     /// The IP address of the client, if it is known.
     pub address: Option<IpAddr>,
+    /// How many of the operator's proxies have reported it.
+    pub hops: usize,
     /// Identifies the request in the log and on pages.
     pub id: &'r str,
 }

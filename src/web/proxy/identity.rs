@@ -16,13 +16,8 @@ pub struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    /// Appends the four headers. Headers with these names that the client sent have already been removed.
-    pub fn write_to(
-        &self,
-        head: &mut OutgoingHead,
-        names: &IdentityHeaders,
-        user: RemoteUser,
-    ) -> Result<(), ProxyError> {
+    /// The values of the four headers, in the order of [`IdentityHeaders::all`].
+    pub fn values(&self, user: RemoteUser) -> [String; 4] {
         let user = match user {
             RemoteUser::Id => self.id,
             RemoteUser::Email => self.email,
@@ -34,10 +29,20 @@ impl Identity<'_> {
             }
             encode(group, &mut groups);
         }
-        head.append(names.user.as_str(), encoded(user).as_bytes())?;
-        head.append(names.email.as_str(), encoded(self.email).as_bytes())?;
-        head.append(names.name.as_str(), encoded(self.name).as_bytes())?;
-        head.append(names.groups.as_str(), groups.as_bytes())
+        [encoded(user), encoded(self.email), encoded(self.name), groups]
+    }
+
+    /// Appends the four headers. Headers with these names that the client sent have already been removed.
+    pub fn write_to(
+        &self,
+        head: &mut OutgoingHead,
+        names: &IdentityHeaders,
+        user: RemoteUser,
+    ) -> Result<(), ProxyError> {
+        for (name, value) in names.all().into_iter().zip(self.values(user)) {
+            head.append(name.as_str(), value.as_bytes())?;
+        }
+        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@ mod websocket;
 
 pub use error::ProxyError;
 pub use identity::Identity;
-pub use our_tokens::access_token;
+pub use our_tokens::{access_token, holds_token};
 pub use preview::preview;
 pub use request_headers::BodyLength;
 pub use shared::TransportShared;

@@ -48,11 +48,16 @@ use upgrade::UpgradeRequest;
 /// How many bytes of a response are buffered before they are sent; one more piece may be added.
 const WRITE_BUFFER: usize = 2 * PIECE;
 
+/// How long a client may keep a connection idle.
+pub const IDLE_FOR: Duration = Duration::from_secs(15);
+
 /// The limits on threads and connections.
 pub struct Sizes {
     pub workers: usize,
     pub blocking_threads: usize,
     pub connections_per_worker: usize,
+    /// How long a connection may be idle between two requests.
+    pub idle_for: Duration,
     /// How long running requests may take after the server is told to stop.
     pub finish_within: Duration,
 }
@@ -91,6 +96,7 @@ where
         told.notified().await;
         on_stop();
     });
+    let idle_for = sizes.idle_for;
     let connections = move || {
         let shutdown = shutdown.clone();
         let front = front();
@@ -119,7 +125,7 @@ where
         let http = HttpService::build()
             .client_request_timeout(Duration::from_secs(5))
             .client_disconnect_timeout(Duration::from_secs(5))
-            .keep_alive(Duration::from_secs(15))
+            .keep_alive(idle_for)
             .h1_write_buffer_size(WRITE_BUFFER)
             .graceful_shutdown_signal(move || {
                 let shutdown = shutdown.clone();
