@@ -3,6 +3,7 @@
 
 mod answers;
 pub mod behind;
+mod command;
 mod entering;
 mod identity;
 mod load;
