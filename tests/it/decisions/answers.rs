@@ -53,7 +53,8 @@ fn seen(answer: &Answer) -> (Vec<(String, String)>, String) {
         .collect();
     headers.sort();
     let id = answer.attribute("[data-request-id]", "data-request-id");
-    let id = id.or_else(|| Some(answer.body.split("\"request_id\":\"").nth(1)?.split('"').next()?.to_owned()));
+    let id =
+        id.or_else(|| Some(answer.body.split("\"request_id\":\"").nth(1)?.split('"').next()?.to_owned()));
     let id = id.or_else(|| answer.text("code"));
     (headers, id.map_or(answer.body.clone(), |id| answer.body.replace(&id, "ID")))
 }
@@ -76,7 +77,9 @@ fn requests(own: &str) -> Vec<(Vec<(&'static str, String)>, &'static str, &'stat
     };
     let preflight = |origin: &str| with(&[("origin", origin), ("access-control-request-method", "PUT")]);
     let mut requests = Vec::new();
-    for path in ["/", "/admin/users?a=b", "/fresh", "/two", "/public/logo.png", "/%61dmin", "//admin", "/admin;x"] {
+    for path in
+        ["/", "/admin/users?a=b", "/fresh", "/two", "/public/logo.png", "/%61dmin", "//admin", "/admin;x"]
+    {
         requests.push((navigation(), "GET", path));
         requests.push((navigation(), "HEAD", path));
         requests.push((script(), "GET", path));

@@ -34,7 +34,10 @@ async fn a_handoff_through_the_listener_ends_in_the_app() {
     let mut user = User::logged_in(&app, &wiki, &ada).await;
     let mut proxy = Proxy::new(&app, &wiki, "forward");
     let first = proxy.ask(&user.at_app, "GET", "/page?x=1").await;
-    assert_eq!(first.is(302).header("location"), Some(&*format!("{}/.latchkey/in?to=%2Fpage%3Fx%3D1", wiki.origin)));
+    assert_eq!(
+        first.is(302).header("location"),
+        Some(&*format!("{}/.latchkey/in?to=%2Fpage%3Fx%3D1", wiki.origin))
+    );
     let begun = at_app(&app, &wiki, &mut user.at_app, "GET", "in?to=%2Fpage%3Fx%3D1").await;
     begun.is(302);
     let back = user.portal.get(&path_of(&begun)).await;
@@ -73,7 +76,8 @@ async fn five_names_and_no_other_spelling_are_answered() {
     let app = spawn();
     let wiki = wiki(&app).await;
     let mut user = inside(&app, &wiki).await;
-    let tails = ["", "In", "in/", "in/x", "%69n", "out%2f", "..%2Fsecret", "x", "decide", "echo", "echo/x", "doctor"];
+    let tails =
+        ["", "In", "in/", "in/x", "%69n", "out%2f", "..%2Fsecret", "x", "decide", "echo", "echo/x", "doctor"];
     for tail in tails {
         at_app(&app, &wiki, &mut user.at_app, "GET", tail).await.is(404).is_error("not-found");
     }

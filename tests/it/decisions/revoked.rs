@@ -13,7 +13,9 @@ use crate::support::app::TestApp;
 /// Asks each instance as each proxy; returns how many let the user in.
 async fn let_in(instances: &[&TestApp], wiki: &Wiki, user: &User) -> usize {
     let asking = instances.iter().flat_map(|app| FLAVOURS.map(|flavour| (app, flavour))).map(
-        async |(app, flavour)| Proxy::new(app, wiki, flavour).ask(&user.at_app, "GET", "/").await.status == 200,
+        async |(app, flavour)| {
+            Proxy::new(app, wiki, flavour).ask(&user.at_app, "GET", "/").await.status == 200
+        },
     );
     join_all(asking).await.into_iter().filter(|is_in| *is_in).count()
 }

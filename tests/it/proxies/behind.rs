@@ -156,6 +156,13 @@ impl Behind {
         .await;
         self.proxy = Mutex::new(Some(proxy));
         self.files = files;
+        // Traefik listens before it has read its routes.
+        for _ in 0..100 {
+            if ![0, 404].contains(&self.get("docs.localhost", "/.latchkey/in", &[]).status()) {
+                break;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
         self
     }
 
