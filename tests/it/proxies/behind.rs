@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use actix_web::rt::time::sleep;
 use latchkey::apps::{
     Access, AccessList, App, AppMode, AppOrigin, IdentityHeaderName, IdentityHeaders, Slug,
 };
