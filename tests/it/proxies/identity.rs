@@ -170,6 +170,23 @@ pub async fn names(behind: &Behind) {
     behind.app.db.execute(&format!("UPDATE users SET name = '{}'", behind.ada.name));
 }
 
+/// A user in many groups has one long header.
+pub async fn many_groups(behind: &Behind) {
+    let group = |number: usize| format!("department-{number:03}-{}", "x".repeat(40));
+    let groups: Vec<String> = (0..200).map(group).collect();
+    let list = groups.iter().map(|name| format!("('{name}')")).collect::<Vec<_>>().join(",");
+    let id = behind.ada.id;
+    behind.app.db.execute(&format!(
+        "INSERT INTO groups (name) VALUES {list}; \
+         INSERT INTO group_members (group_name, user_id) SELECT name, '{id}' FROM groups"
+    ));
+    let user = behind.inside(&behind.wiki).await;
+    let seen = only(behind, &behind.wiki, "docs.localhost", "/", &[&cookie_line(&user.at_app)]);
+    assert_eq!(seen.values("remote-groups"), [groups.join(",")], "{:?}", behind.program);
+    assert_eq!(seen.values("remote-user"), [id.to_string()], "{:?}", behind.program);
+    behind.app.db.execute("DELETE FROM group_members; DELETE FROM groups");
+}
+
 /// The request as it arrived at the app.
 #[track_caller]
 fn only(behind: &Behind, wiki: &Wiki, host: &str, path: &str, headers: &[&str]) -> Received {

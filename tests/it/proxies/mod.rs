@@ -96,6 +96,7 @@ async fn requests(program: ProxyProgram) {
     identity::authorization(&behind, &user).await;
     answers::other_sites(&behind, &user).await;
     identity::names(&behind).await;
+    identity::many_groups(&behind).await;
     answers::users(&behind, &mut user).await;
 }
 
