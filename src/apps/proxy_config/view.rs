@@ -8,7 +8,9 @@ use crate::apps::origin::AppOrigin;
 use crate::apps::upstream::Upstream;
 
 /// Stands for the address of an app that Latchkey does not know.
-const UNKNOWN_UPSTREAM: &str = "http://127.0.0.1:3000";
+fn unknown_upstream() -> Upstream {
+    Upstream { tls: false, host: "127.0.0.1".to_owned(), port: 3000, ca: None }
+}
 
 /// Where Debian keeps the certificates that the system trusts.
 const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -166,15 +168,15 @@ pub fn apps<'a>(apps: &'a [App], paths: &ProxyPaths<'_>) -> Result<Vec<GuardedAp
     if apps.is_empty() {
         return Err(ProxyConfigRefusal::NoApps);
     }
-    let unknown = Upstream::parse(UNKNOWN_UPSTREAM, None).ok();
+    let unknown = unknown_upstream();
     let view = |app: &'a App| {
-        let upstream = app.upstream.as_ref().or(unknown.as_ref())?;
+        let upstream = app.upstream.as_ref().unwrap_or(&unknown);
         let host =
             if upstream.host.contains(':') { format!("[{}]", upstream.host) } else { upstream.host.clone() };
         let ca = app.upstream.as_ref().and_then(|upstream| upstream.ca.as_deref());
         let slug = app.slug.as_str();
         let names = &app.header_names;
-        Some(GuardedApp {
+        GuardedApp {
             slug,
             id: slug.replace('-', "_"),
             scheme: if upstream.tls { "https" } else { "http" },
@@ -200,9 +202,9 @@ pub fn apps<'a>(apps: &'a [App], paths: &ProxyPaths<'_>) -> Result<Vec<GuardedAp
             ],
             origins: &app.origins,
             is_unknown: app.upstream.is_none(),
-        })
+        }
     };
-    Ok(apps.iter().filter_map(view).collect())
+    Ok(apps.iter().map(view).collect())
 }
 
 impl<'a> ProxyView<'a> {
@@ -221,7 +223,7 @@ impl<'a> ProxyView<'a> {
         Ok(Self {
             notes: notes(kind, apps, options, &latchkey),
             apps,
-            // A port of its own is needed for the redirect.
+            // Unless an app is at port 80 itself.
             redirects: sites.iter().any(|site| site.is_redirected)
                 && ports.iter().all(|port| port.number != 80),
             any_https: ports.iter().any(|port| port.https),
@@ -239,7 +241,7 @@ impl<'a> ProxyView<'a> {
     }
 }
 
-fn sites<'a>(app: &'a GuardedApp<'a>, paths: &ProxyPaths<'_>) -> impl Iterator<Item = GuardedSite<'a>> {
+fn sites<'a>(app: &'a GuardedApp<'a>, paths: &ProxyPaths<'_>) -> Vec<GuardedSite<'a>> {
     let site = |origin: &'a AppOrigin| {
         let own_port = origin.port().map(|port| format!(":{port}")).unwrap_or_default();
         let nginx_authority = format!("$host{own_port}");
@@ -257,7 +259,7 @@ fn sites<'a>(app: &'a GuardedApp<'a>, paths: &ProxyPaths<'_>) -> impl Iterator<I
             app,
         }
     };
-    app.origins.iter().map(site).collect::<Vec<_>>().into_iter()
+    app.origins.iter().map(site).collect()
 }
 
 /// The ports on which the proxy listens.
