@@ -24,6 +24,7 @@ mod cluster;
 mod compare;
 mod confirm;
 mod csrf;
+mod decisions;
 mod deploy_files;
 mod docs;
 mod doctor;

@@ -3,6 +3,7 @@
 
 mod answers;
 pub mod behind;
+mod command;
 mod entering;
 mod identity;
 mod load;
@@ -99,6 +100,7 @@ async fn requests(program: ProxyProgram) {
     identity::authorization(&behind, &user).await;
     answers::other_sites(&behind, &user).await;
     identity::names(&behind).await;
+    identity::many_groups(&behind).await;
     answers::users(&behind, &mut user).await;
 }
 

@@ -87,7 +87,12 @@ impl DecisionDoor {
                     has_query: uri.query().is_some() && flavour != Flavour::Envoy,
                 };
                 log.proxy = Some(flavour);
-                decide(self, &mut request, path, id, log).await
+                let mut response = decide(self, &mut request, path, id, log).await;
+                // nginx would add the challenges of the decision to those of the refusal that it fetches.
+                if flavour == Flavour::Nginx {
+                    response.headers_mut().remove(header::WWW_AUTHENTICATE);
+                }
+                response
             }
             Some(ListenerPath::Refusal(refused)) => {
                 log.proxy = Some(Flavour::Nginx);

@@ -31,7 +31,8 @@ fn family(flavour: Flavour) -> &'static [(&'static str, &'static str)] {
 
 /// A decision about `PUT /a?b`, with its headers changed.
 fn read_with(flavour: Flavour, change: impl Fn(&mut HeaderMap)) -> Result<AskedRequest, MisreadHeader> {
-    let mut head = RequestHead { method: Method::PUT, ..RequestHead::default() };
+    let mut head = RequestHead::default();
+    head.method = Method::PUT;
     for (name, value) in family(flavour) {
         head.headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
