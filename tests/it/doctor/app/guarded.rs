@@ -242,7 +242,7 @@ static OF_TRAEFIK: [Mistake; 3] = [
     },
 ];
 
-static OF_HAPROXY: [Mistake; 3] = [
+static OF_HAPROXY: [Mistake; 4] = [
     Mistake {
         name: "path_beg after replace-path",
         change: |text| {
@@ -258,10 +258,20 @@ static OF_HAPROXY: [Mistake; 3] = [
     },
     Mistake {
         name: "absent headers stay the client's",
-        change: |text| change_script(text, "if spelled == known then", "if false then"),
+        change: |text| {
+            let delete = "for _, name in ipairs(identity) do txn.http:req_del_header(name) end";
+            change_script(text, delete, "");
+        },
         check: "app.identity",
-        seen: "the app receives it in remote",
+        seen: "the app receives it in remote-groups",
         advice: "`txn.http:req_del_header`",
+    },
+    Mistake {
+        name: "other spellings are kept",
+        change: |text| change_script(text, "if name:find(\"[^%w%-]\") then", "if false then"),
+        check: "app.identity",
+        seen: "the app receives it in remote_",
+        advice: "every spelling",
     },
     Mistake {
         name: "without an answer, the request goes on",
