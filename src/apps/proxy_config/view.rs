@@ -8,7 +8,9 @@ use crate::apps::origin::AppOrigin;
 use crate::apps::upstream::Upstream;
 
 /// Stands for the address of an app that Latchkey does not know.
-const UNKNOWN_UPSTREAM: &str = "http://127.0.0.1:3000";
+fn unknown_upstream() -> Upstream {
+    Upstream { tls: false, host: "127.0.0.1".to_owned(), port: 3000, ca: None }
+}
 
 /// Where Debian keeps the certificates that the system trusts.
 const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -63,16 +65,16 @@ const REMOVED: [&str; 25] = [
 pub struct ProxyView<'a> {
     /// Lines for the head of the file.
     pub notes: Vec<String>,
-    pub apps: &'a [AppView<'a>],
-    pub sites: Vec<SiteView<'a>>,
-    pub ports: Vec<PortView>,
+    pub apps: &'a [GuardedApp<'a>],
+    pub sites: Vec<GuardedSite<'a>>,
+    pub ports: Vec<ListeningPort>,
     /// Whether requests to port 80 are sent to port 443.
     pub redirects: bool,
     pub any_https: bool,
     pub any_ca: bool,
     pub has_certificate: bool,
-    pub asked_headers: Vec<HeaderView>,
-    pub removed: Vec<HeaderView>,
+    pub asked_headers: Vec<HeaderSpelling>,
+    pub removed: Vec<HeaderSpelling>,
     /// Host and port of the decision listener.
     pub latchkey: String,
     pub latchkey_host: String,
@@ -80,7 +82,7 @@ pub struct ProxyView<'a> {
     pub directory: &'a str,
 }
 
-pub struct AppView<'a> {
+pub struct GuardedApp<'a> {
     pub slug: &'a str,
     /// The slug as a part of a variable's name.
     pub id: String,
@@ -100,13 +102,13 @@ pub struct AppView<'a> {
     /// The longest body in bytes; 0: no limit.
     pub max_body: u64,
     pub has_max_body: bool,
-    pub identity: [HeaderView; 4],
+    pub identity: [HeaderSpelling; 4],
     origins: &'a [AppOrigin],
     is_unknown: bool,
 }
 
 /// A header, as proxies write its name.
-pub struct HeaderView {
+pub struct HeaderSpelling {
     /// Which of the identity headers it is.
     pub kind: &'static str,
     pub name: String,
@@ -115,8 +117,8 @@ pub struct HeaderView {
 }
 
 /// An address of an app.
-pub struct SiteView<'a> {
-    pub app: &'a AppView<'a>,
+pub struct GuardedSite<'a> {
+    pub app: &'a GuardedApp<'a>,
     pub origin: String,
     pub host: &'a str,
     pub port: u16,
@@ -132,7 +134,7 @@ pub struct SiteView<'a> {
     pub caddy_host: String,
 }
 
-pub struct PortView {
+pub struct ListeningPort {
     pub number: u16,
     pub https: bool,
     /// The app of the port; `-` if there are several.
@@ -141,14 +143,14 @@ pub struct PortView {
     pub identity: Vec<String>,
 }
 
-impl HeaderView {
+impl HeaderSpelling {
     fn new(kind: &'static str, name: &str) -> Self {
         let lower = name.to_ascii_lowercase();
         Self { kind, name: name.to_owned(), variable: lower.replace('-', "_"), lower }
     }
 }
 
-impl AppView<'_> {
+impl GuardedApp<'_> {
     pub fn is_on(&self, port: &u16) -> bool {
         self.origins.iter().any(|origin| port_of(origin) == *port)
     }
@@ -162,19 +164,19 @@ fn port_of(origin: &AppOrigin) -> u16 {
     origin.port().unwrap_or(if origin.is_https() { 443 } else { 80 })
 }
 
-pub fn apps<'a>(apps: &'a [App], paths: &ProxyPaths<'_>) -> Result<Vec<AppView<'a>>, ProxyConfigRefusal> {
+pub fn apps<'a>(apps: &'a [App], paths: &ProxyPaths<'_>) -> Result<Vec<GuardedApp<'a>>, ProxyConfigRefusal> {
     if apps.is_empty() {
         return Err(ProxyConfigRefusal::NoApps);
     }
-    let unknown = Upstream::parse(UNKNOWN_UPSTREAM, None).ok();
+    let unknown = unknown_upstream();
     let view = |app: &'a App| {
-        let upstream = app.upstream.as_ref().or(unknown.as_ref())?;
+        let upstream = app.upstream.as_ref().unwrap_or(&unknown);
         let host =
             if upstream.host.contains(':') { format!("[{}]", upstream.host) } else { upstream.host.clone() };
         let ca = app.upstream.as_ref().and_then(|upstream| upstream.ca.as_deref());
         let slug = app.slug.as_str();
         let names = &app.header_names;
-        Some(AppView {
+        GuardedApp {
             slug,
             id: slug.replace('-', "_"),
             scheme: if upstream.tls { "https" } else { "http" },
@@ -193,27 +195,27 @@ pub fn apps<'a>(apps: &'a [App], paths: &ProxyPaths<'_>) -> Result<Vec<AppView<'
             max_body: app.limits.max_body.unwrap_or(0),
             has_max_body: app.limits.max_body.is_some(),
             identity: [
-                HeaderView::new("user", names.user.as_str()),
-                HeaderView::new("email", names.email.as_str()),
-                HeaderView::new("name", names.name.as_str()),
-                HeaderView::new("groups", names.groups.as_str()),
+                HeaderSpelling::new("user", names.user.as_str()),
+                HeaderSpelling::new("email", names.email.as_str()),
+                HeaderSpelling::new("name", names.name.as_str()),
+                HeaderSpelling::new("groups", names.groups.as_str()),
             ],
             origins: &app.origins,
             is_unknown: app.upstream.is_none(),
-        })
+        }
     };
-    Ok(apps.iter().filter_map(view).collect())
+    Ok(apps.iter().map(view).collect())
 }
 
 impl<'a> ProxyView<'a> {
     pub fn new(
         kind: ProxyKind,
-        apps: &'a [AppView<'a>],
+        apps: &'a [GuardedApp<'a>],
         options: &ProxyOptions,
         paths: &ProxyPaths<'a>,
     ) -> Result<Self, ProxyConfigRefusal> {
         let listener = options.listener()?;
-        let sites: Vec<SiteView<'a>> = apps.iter().flat_map(|app| sites(app, paths)).collect();
+        let sites: Vec<GuardedSite<'a>> = apps.iter().flat_map(|app| sites(app, paths)).collect();
         let ports = ports(&sites)?;
         let server =
             if listener.host.contains(':') { format!("[{}]", listener.host) } else { listener.host.clone() };
@@ -221,14 +223,14 @@ impl<'a> ProxyView<'a> {
         Ok(Self {
             notes: notes(kind, apps, options, &latchkey),
             apps,
-            // A port of its own is needed for the redirect.
+            // Unless an app is at port 80 itself.
             redirects: sites.iter().any(|site| site.is_redirected)
                 && ports.iter().all(|port| port.number != 80),
             any_https: ports.iter().any(|port| port.https),
             any_ca: apps.iter().any(|app| app.has_ca),
             has_certificate: paths.has_certificate,
-            asked_headers: ASKED.iter().map(|name| HeaderView::new("", name)).collect(),
-            removed: REMOVED.iter().map(|name| HeaderView::new("", name)).collect(),
+            asked_headers: ASKED.iter().map(|name| HeaderSpelling::new("", name)).collect(),
+            removed: REMOVED.iter().map(|name| HeaderSpelling::new("", name)).collect(),
             latchkey_host: listener.host,
             latchkey_port: listener.port,
             latchkey,
@@ -239,11 +241,11 @@ impl<'a> ProxyView<'a> {
     }
 }
 
-fn sites<'a>(app: &'a AppView<'a>, paths: &ProxyPaths<'_>) -> impl Iterator<Item = SiteView<'a>> {
+fn sites<'a>(app: &'a GuardedApp<'a>, paths: &ProxyPaths<'_>) -> Vec<GuardedSite<'a>> {
     let site = |origin: &'a AppOrigin| {
         let own_port = origin.port().map(|port| format!(":{port}")).unwrap_or_default();
         let nginx_authority = format!("$host{own_port}");
-        SiteView {
+        GuardedSite {
             origin: origin.to_string(),
             host: origin.host(),
             port: port_of(origin),
@@ -257,18 +259,18 @@ fn sites<'a>(app: &'a AppView<'a>, paths: &ProxyPaths<'_>) -> impl Iterator<Item
             app,
         }
     };
-    app.origins.iter().map(site).collect::<Vec<_>>().into_iter()
+    app.origins.iter().map(site).collect()
 }
 
 /// The ports on which the proxy listens.
-fn ports(sites: &[SiteView<'_>]) -> Result<Vec<PortView>, ProxyConfigRefusal> {
-    let mut ports: Vec<PortView> = Vec::new();
+fn ports(sites: &[GuardedSite<'_>]) -> Result<Vec<ListeningPort>, ProxyConfigRefusal> {
+    let mut ports: Vec<ListeningPort> = Vec::new();
     for site in sites {
         let known = ports.iter().position(|port| port.number == site.port);
         let at = known.unwrap_or(ports.len());
         if known.is_none() {
             let slug = site.app.slug.to_owned();
-            ports.push(PortView { number: site.port, https: site.https, slug, identity: Vec::new() });
+            ports.push(ListeningPort { number: site.port, https: site.https, slug, identity: Vec::new() });
         }
         let Some(port) = ports.get_mut(at) else { continue };
         if port.https != site.https {
@@ -286,7 +288,7 @@ fn ports(sites: &[SiteView<'_>]) -> Result<Vec<PortView>, ProxyConfigRefusal> {
     Ok(ports)
 }
 
-fn notes(kind: ProxyKind, apps: &[AppView<'_>], options: &ProxyOptions, latchkey: &str) -> Vec<String> {
+fn notes(kind: ProxyKind, apps: &[GuardedApp<'_>], options: &ProxyOptions, latchkey: &str) -> Vec<String> {
     let mut notes = vec![
         format!("Written by `{}`.", options.command),
         format!(

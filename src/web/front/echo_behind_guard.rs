@@ -4,6 +4,7 @@
 use actix_http::{Payload, RequestHead, Response};
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 
 use super::app_request::{AppRequest, RESERVED};
@@ -11,7 +12,8 @@ use super::{echo, echo_stream};
 use crate::web::http::server::ClientConnection;
 use crate::web::ops::app_decision::DecidedRequest;
 use crate::web::ops::app_question::{
-    AppObservation, ArrivedRequest, PassedOn, REPORT, RequestAbout, STREAM, asked_about, question_in,
+    AppObservation, ArrivedRequest, DecisionFacts, PassedOn, REPORT, RequestAbout, STREAM, asked_about,
+    question_in,
 };
 
 /// Answers a question at `/app/{slug}/…` of the decision listener; `None` if there is no valid one.
@@ -51,10 +53,15 @@ pub async fn answer(
     {
         return echo_stream::open(head, &connection);
     }
+    // Envoy takes a success for an open websocket, and drops the body.
+    let is_handshake = head.headers.contains_key(header::UPGRADE);
     let here = echo::arrived(app_request, head, body).await;
     let passed_on =
         PassedOn::Request { method: here.method.clone(), target, headers: received(app_request, head) };
-    let decision = decided.as_ref().map(|decided| decided.facts.clone());
+    let decision = decided.as_ref().map(|decided| DecisionFacts {
+        is_traefiks: head.headers.contains_key("x-forwarded-server"),
+        ..decided.facts.clone()
+    });
     let question = question.to_owned();
     let arrived = match decided {
         Some(DecidedRequest { method, target, host, cookies, seen, .. }) => {
@@ -63,7 +70,11 @@ pub async fn answer(
         None => here,
     };
     let seen = AppObservation { app: echo::facts(app_request), arrived, passed_on, upstream: None, decision };
-    Some(into_response(echo::respond(app_request, Some(&question), &seen)))
+    let mut response = echo::respond(app_request, Some(&question), &seen);
+    if is_handshake {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+    }
+    Some(into_response(response))
 }
 
 fn into_response(response: HttpResponse) -> Response<BoxBody> {

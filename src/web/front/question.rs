@@ -103,7 +103,8 @@ fn decided(asked: &DecisionAsked<'_>, question: &str) -> DecidedRequest {
             flavour: asked.flavour.to_owned(),
             has_query: asked.has_query,
             has_unlisted: headers.contains_key(UNLISTED),
-            is_traefiks: headers.contains_key("x-forwarded-server"),
+            // Known behind the guard.
+            is_traefiks: false,
         },
     }
 }

@@ -155,7 +155,7 @@ pub struct DecisionFacts {
     pub has_query: bool,
     /// Whether [`UNLISTED`] arrived.
     pub has_unlisted: bool,
-    /// Whether a header arrived that Traefik adds.
+    /// Whether a header arrived behind the guard that Traefik alone adds.
     pub is_traefiks: bool,
 }
 

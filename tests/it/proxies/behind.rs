@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use actix_web::rt::time::sleep;
 use latchkey::apps::{
     Access, AccessList, App, AppMode, AppOrigin, IdentityHeaderName, IdentityHeaders, Slug,
 };
@@ -156,6 +157,13 @@ impl Behind {
         .await;
         self.proxy = Mutex::new(Some(proxy));
         self.files = files;
+        // Traefik listens before it has read its routes.
+        for _ in 0..100 {
+            if ![0, 404].contains(&self.get("docs.localhost", "/.latchkey/in", &[]).status()) {
+                break;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
         self
     }
 

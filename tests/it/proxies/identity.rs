@@ -153,7 +153,6 @@ pub async fn authorization(behind: &Behind, user: &User) {
 pub async fn names(behind: &Behind) {
     behind.app.db.execute("UPDATE users SET name = E'C\\u00e9line \\u0414\\u0438\\u043c\\u0430\\r\\nX: y'");
     let user = behind.inside(&behind.wiki).await;
-    behind.app.db.execute(&format!("UPDATE users SET name = '{}'", behind.ada.name));
     let cookies = cookie_line(&user.at_app);
     let own = format!("Origin: http://docs.localhost:{}", behind.http);
     let socket = format!(
@@ -168,6 +167,24 @@ pub async fn names(behind: &Behind) {
     assert_eq!(name, "C%C3%A9line %D0%94%D0%B8%D0%BC%D0%B0%0D%0AX: y", "{:?}", behind.program);
     assert_eq!(percent_decode_str(&name).decode_utf8_lossy(), "Céline Дима\r\nX: y");
     assert_eq!(seen.values("x"), [""; 0]);
+    behind.app.db.execute(&format!("UPDATE users SET name = '{}'", behind.ada.name));
+}
+
+/// A user in many groups has one long header.
+pub async fn many_groups(behind: &Behind) {
+    let group = |number: usize| format!("department-{number:03}-{}", "x".repeat(40));
+    let groups: Vec<String> = (0..200).map(group).collect();
+    let list = groups.iter().map(|name| format!("('{name}')")).collect::<Vec<_>>().join(",");
+    let id = behind.ada.id;
+    behind.app.db.execute(&format!(
+        "INSERT INTO groups (name) VALUES {list}; \
+         INSERT INTO group_members (group_name, user_id) SELECT name, '{id}' FROM groups"
+    ));
+    let user = behind.inside(&behind.wiki).await;
+    let seen = only(behind, &behind.wiki, "docs.localhost", "/", &[&cookie_line(&user.at_app)]);
+    assert_eq!(seen.values("remote-groups"), [groups.join(",")], "{:?}", behind.program);
+    assert_eq!(seen.values("remote-user"), [id.to_string()], "{:?}", behind.program);
+    behind.app.db.execute("DELETE FROM group_members; DELETE FROM groups");
 }
 
 /// The request as it arrived at the app.

@@ -3,6 +3,7 @@
 
 mod answers;
 pub mod behind;
+mod command;
 mod entering;
 mod identity;
 mod load;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use self::behind::Behind;
 use self::program::ProxyProgram;
 use crate::browser::apps::{in_and_out, through_a_second_factor, with_a_passkey};
+use crate::doctor::app::guarded;
 use crate::front_check::report::Row;
 use crate::support::chrome::Chrome;
 
@@ -66,6 +68,8 @@ pub async fn every_check(program: ProxyProgram) -> Vec<Row> {
     handoffs(program).await;
     browsers(program).await;
     let requests = under_load(program, Duration::from_secs(30)).await;
+    guarded::the_printed_configuration_is_healthy(program).await;
+    guarded::mistakes_are_found(program).await;
     vec![
         Row::went(
             "answers, forged identity in 12 spellings, addresses, cookies, tokens, names, other sites, paths",
@@ -79,6 +83,7 @@ pub async fn every_check(program: ProxyProgram) -> Vec<Row> {
             true,
         ),
         Row::went("Latchkey stopped: nothing reaches an app"),
+        Row::went("the doctor finds nothing wrong, and each of the usual mistakes"),
     ]
 }
 
@@ -95,6 +100,7 @@ async fn requests(program: ProxyProgram) {
     identity::authorization(&behind, &user).await;
     answers::other_sites(&behind, &user).await;
     identity::names(&behind).await;
+    identity::many_groups(&behind).await;
     answers::users(&behind, &mut user).await;
 }
 

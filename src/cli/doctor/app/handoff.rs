@@ -13,7 +13,9 @@ use crate::web::ops::app_question::{ECHO, PassedOn};
 pub fn cookies(app: &KnownApp) -> Finding {
     let check = "app.cookies";
     let AppCookieNames { key, state } = AppCookieNames::on(&app.site.origin);
-    let sent = format!("theme=doctor; {key}=none; {state}=none; latchkey=none");
+    // A browser never sends the portal's cookie to an app, and nginx can remove no more than two.
+    let portals = if app.is_forwarded() { "" } else { "; latchkey=none" };
+    let sent = format!("theme=doctor; {key}=none; {state}=none{portals}");
     let seen = match app.site.ask(ECHO, &[("cookie", sent.as_str())]) {
         Ok(seen) => seen,
         Err(unanswered) => return app.unanswered(check, &unanswered, ConfigPart::CookiesAsked),

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use latchkey::apps::ProxyKind;
+
 use crate::doctor::{Findings, doctor};
 use crate::proxies::behind::Behind;
 use crate::proxies::program::ProxyProgram;
@@ -49,7 +51,7 @@ pub async fn the_printed_configuration_is_healthy(program: ProxyProgram) {
 }
 
 /// A mistake in a configuration, and what the doctor says about it.
-pub struct Mistake {
+struct Mistake {
     name: &'static str,
     change: fn(&mut String),
     check: &'static str,
@@ -58,10 +60,20 @@ pub struct Mistake {
     advice: &'static str,
 }
 
-/// Each of the mistakes is a problem of its check.
-pub async fn mistakes_are_found(program: ProxyProgram, mistakes: &[Mistake]) {
+fn mistakes(kind: ProxyKind) -> &'static [Mistake] {
+    match kind {
+        ProxyKind::Nginx => &OF_NGINX,
+        ProxyKind::Caddy => &OF_CADDY,
+        ProxyKind::Traefik => &OF_TRAEFIK,
+        ProxyKind::Haproxy => &OF_HAPROXY,
+        ProxyKind::Envoy => &OF_ENVOY,
+    }
+}
+
+/// Each of the proxy's mistakes is a problem of its check.
+pub async fn mistakes_are_found(program: ProxyProgram) {
     let mut behind = Behind::start(program).await;
-    for mistake in mistakes {
+    for mistake in mistakes(program.kind()) {
         behind = behind.carry(mistake.change).await;
         let found: Findings = look_with(&latchkey(&behind), &behind.wiki.origin, &[]);
         let row = found.of(mistake.check);
@@ -91,7 +103,7 @@ fn replace_once_after(text: &mut String, start: &str, old: &str, new: &str) {
     *text = format!("{before}{}", after.replacen(old, new, 1));
 }
 
-pub const OF_NGINX: [Mistake; 7] = [
+static OF_NGINX: [Mistake; 7] = [
     Mistake {
         name: "no guard",
         change: |text| replace(text, "auth_request /.latchkey/decide;", ""),
@@ -161,7 +173,7 @@ pub const OF_NGINX: [Mistake; 7] = [
     },
 ];
 
-pub const OF_CADDY: [Mistake; 3] = [
+static OF_CADDY: [Mistake; 3] = [
     Mistake {
         name: "request_header outside of route",
         change: |text| {
@@ -199,7 +211,7 @@ pub const OF_CADDY: [Mistake; 3] = [
     },
 ];
 
-pub const OF_TRAEFIK: [Mistake; 3] = [
+static OF_TRAEFIK: [Mistake; 3] = [
     Mistake {
         name: "aliases are kept",
         change: |text| replace(text, "aliasHeadersStrategy: delete", "aliasHeadersStrategy: keep"),
@@ -230,7 +242,7 @@ pub const OF_TRAEFIK: [Mistake; 3] = [
     },
 ];
 
-pub const OF_HAPROXY: [Mistake; 3] = [
+static OF_HAPROXY: [Mistake; 4] = [
     Mistake {
         name: "path_beg after replace-path",
         change: |text| {
@@ -246,10 +258,20 @@ pub const OF_HAPROXY: [Mistake; 3] = [
     },
     Mistake {
         name: "absent headers stay the client's",
-        change: |text| change_script(text, "if spelled == known then", "if false then"),
+        change: |text| {
+            let delete = "for _, name in ipairs(identity) do txn.http:req_del_header(name) end";
+            change_script(text, delete, "");
+        },
         check: "app.identity",
-        seen: "the app receives it in remote",
+        seen: "the app receives it in remote-groups",
         advice: "`txn.http:req_del_header`",
+    },
+    Mistake {
+        name: "other spellings are kept",
+        change: |text| change_script(text, "if name:find(\"[^%w%-]\") then", "if false then"),
+        check: "app.identity",
+        seen: "the app receives it in remote_",
+        advice: "every spelling",
     },
     Mistake {
         name: "without an answer, the request goes on",
@@ -273,7 +295,7 @@ fn change_script(text: &mut String, old: &str, new: &str) {
     replace(text, &file, &changed);
 }
 
-pub const OF_ENVOY: [Mistake; 3] = [
+static OF_ENVOY: [Mistake; 3] = [
     Mistake {
         name: "failure mode",
         change: |text| replace(text, "failure_mode_allow: false", "failure_mode_allow: true"),
@@ -315,12 +337,12 @@ async fn haproxy_as_printed_is_healthy() {
 
 #[actix_web::test]
 async fn mistakes_in_nginx_are_found() {
-    mistakes_are_found(ProxyProgram::Nginx, &OF_NGINX).await;
+    mistakes_are_found(ProxyProgram::Nginx).await;
 }
 
 #[actix_web::test]
 async fn mistakes_in_haproxy_are_found() {
-    mistakes_are_found(ProxyProgram::Haproxy, &OF_HAPROXY).await;
+    mistakes_are_found(ProxyProgram::Haproxy).await;
 }
 
 #[actix_web::test]
