@@ -127,7 +127,7 @@ documented! {
     #[derive(Deserialize, Serialize)]
     #[serde(default, deny_unknown_fields)]
     pub struct RawFront {
-        /// The port on which proxies ask for [decisions](apps.md#forward-auth): nginx, Caddy, Traefik, HAProxy or Envoy
+        /// The port on which proxies ask for [decisions](proxies.md): nginx, Caddy, Traefik, HAProxy or Envoy
         /// carry the traffic of the apps, and Latchkey decides about each request. 0 lets the system choose.
         /// Default: off
         pub(super) port: Option<u16>,

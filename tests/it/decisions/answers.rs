@@ -124,7 +124,12 @@ async fn compare(app: &TestApp, wiki: &Wiki, browser: &mut Browser) -> (usize, u
                     (_, status) => status,
                 };
                 assert_eq!(decided.status, status, "{what}");
-                assert_eq!(seen(&decided), seen(&proxied), "{what}");
+                let mut wanted = seen(&proxied);
+                if flavour == "nginx" {
+                    // It gets the challenges with the page of the refusal.
+                    wanted.0.retain(|(name, _)| name != "www-authenticate");
+                }
+                assert_eq!(seen(&decided), wanted, "{what}");
                 continue;
             };
             passed += 1;
