@@ -160,9 +160,9 @@ static OF_NGINX: [Mistake; 7] = [
             );
             replace(text, begin, &cached);
         },
-        check: "app.closed",
-        seen: "when Latchkey",
-        advice: "503",
+        check: "app.cache",
+        seen: "a cache in front",
+        advice: "remove `proxy_cache`",
     },
     Mistake {
         name: "a page in place of an error",
