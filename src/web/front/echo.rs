@@ -120,6 +120,7 @@ pub async fn arrived(app_request: &AppRequest<'_>, head: &RequestHead, body: Pay
         upgrade: head.headers.get(header::UPGRADE).map(text),
         cookies: cookie_names(&head.headers),
         seen: observed(head, app_request.shared),
+        names_server: head.headers.contains_key("x-forwarded-server"),
         at: i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
     }
 }

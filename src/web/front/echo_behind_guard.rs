@@ -12,8 +12,7 @@ use super::{echo, echo_stream};
 use crate::web::http::server::ClientConnection;
 use crate::web::ops::app_decision::DecidedRequest;
 use crate::web::ops::app_question::{
-    AppObservation, ArrivedRequest, DecisionFacts, PassedOn, REPORT, RequestAbout, STREAM, asked_about,
-    question_in,
+    AppObservation, ArrivedRequest, PassedOn, REPORT, RequestAbout, STREAM, asked_about, question_in,
 };
 
 /// Answers a question at `/app/{slug}/…` of the decision listener; `None` if there is no valid one.
@@ -58,10 +57,7 @@ pub async fn answer(
     let here = echo::arrived(app_request, head, body).await;
     let passed_on =
         PassedOn::Request { method: here.method.clone(), target, headers: received(app_request, head) };
-    let decision = decided.as_ref().map(|decided| DecisionFacts {
-        is_traefiks: head.headers.contains_key("x-forwarded-server"),
-        ..decided.facts.clone()
-    });
+    let decision = decided.as_ref().map(|decided| decided.facts.clone());
     let question = question.to_owned();
     let arrived = match decided {
         Some(DecidedRequest { method, target, host, cookies, seen, .. }) => {

@@ -103,8 +103,6 @@ fn decided(asked: &DecisionAsked<'_>, question: &str) -> DecidedRequest {
             flavour: asked.flavour.to_owned(),
             has_query: asked.has_query,
             has_unlisted: headers.contains_key(UNLISTED),
-            // Known behind the guard.
-            is_traefiks: false,
         },
     }
 }

@@ -67,12 +67,7 @@ mod tests {
                 public: "https://id.example.org".into(),
                 version: "1".into(),
             },
-            facts: DecisionFacts {
-                flavour: "nginx".into(),
-                has_query: false,
-                has_unlisted: true,
-                is_traefiks: false,
-            },
+            facts: DecisionFacts { flavour: "nginx".into(), has_query: false, has_unlisted: true },
         }
     }
 

@@ -155,8 +155,6 @@ pub struct DecisionFacts {
     pub has_query: bool,
     /// Whether [`UNLISTED`] arrived.
     pub has_unlisted: bool,
-    /// Whether a header arrived behind the guard that Traefik alone adds.
-    pub is_traefiks: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -209,6 +207,9 @@ pub struct ArrivedRequest {
     /// The names of the cookies.
     pub cookies: Vec<String>,
     pub seen: ObservedRequest,
+    /// Whether `X-Forwarded-Server` arrived, which of the proxies Traefik alone adds.
+    #[serde(default)]
+    pub names_server: bool,
     /// The clock of the instance, in milliseconds of Unix time.
     pub at: i64,
 }

@@ -208,7 +208,7 @@ pub fn websocket(app: &KnownApp) -> Finding {
     if !refused.advice.is_empty() {
         return refused;
     }
-    match app.site.ask(ECHO, &own) {
+    match app.ask(ECHO, &own) {
         Err(unanswered) => app.unanswered(check, &unanswered, ConfigPart::Upgrade),
         Ok(seen) if seen.arrived.upgrade.is_none() => warning(
             check,
@@ -267,7 +267,12 @@ fn expect(
         Err(why) => problem(check, why, app.advice(ConfigPart::Answers, PASS_ON)),
         Ok(response) => match judge(path, &response) {
             Ok(seen) => ok(check, seen),
-            Err(wrong) => problem(check, wrong, app.advice(ConfigPart::Answers, PASS_ON)),
+            Err(wrong) => {
+                // Only the app answers such a request with success.
+                let is_served = (200..300).contains(&response.status);
+                let part = if is_served { ConfigPart::Guard } else { ConfigPart::Answers };
+                problem(check, wrong, app.advice(part, PASS_ON))
+            }
         },
     }
 }

@@ -45,6 +45,8 @@ pub enum Unanswered {
     Failed(String),
     /// Something else answered.
     Other { status: u16 },
+    /// In forward-auth mode: the request arrived without the identity of a decision.
+    Undecided,
 }
 
 impl AppSite {
@@ -139,6 +141,15 @@ impl KnownApp {
         !self.first.app.is_proxied
     }
 
+    /// Asks with GET which request arrives. In forward-auth mode, it must arrive with the identity of a decision.
+    pub fn ask(&self, target: &str, headers: &[(&str, &str)]) -> Result<AppObservation, Unanswered> {
+        let seen = self.site.ask(target, headers)?;
+        if self.is_forwarded() && seen.decision.is_none() {
+            return Err(Unanswered::Undecided);
+        }
+        Ok(seen)
+    }
+
     /// For a question that should have been answered.
     ///
     /// * `part`: what is probably wrong in the configuration of a proxy in forward-auth mode.
@@ -157,6 +168,11 @@ impl KnownApp {
 impl Unanswered {
     pub fn finding(&self, check: &'static str, site: &AppSite) -> Finding {
         match self {
+            Self::Undecided => note(
+                check,
+                "not checked: the request arrives without the identity of a decision",
+                "see app.identity",
+            ),
             Self::Failed(why) => {
                 let (seen, advice) = unreached(why, site.origin.host());
                 problem(check, seen, advice)

@@ -38,7 +38,7 @@ fn look_closed(app: &KnownApp) -> Result<Finding, Unanswered> {
     let check = "app.closed";
     let target = new_target()?;
     // A cache would store this response.
-    app.site.ask(&target, &[])?;
+    app.ask(&target, &[])?;
     // In forward-auth mode, the app may be behind other lines of the configuration than the echo.
     let paths = if app.is_forwarded() { vec![target.as_str(), "/"] } else { vec![target.as_str()] };
     let status_of = |path: &str, pretend| {

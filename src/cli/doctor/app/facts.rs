@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::advice::ConfigPart;
 use super::asking::{AppSite, KnownApp, Unanswered};
-use super::proxy::{NamedProxy, detect, proxy_name};
+use super::proxy::{NamedProxy, ProxyTraces, detect, proxy_name};
 use crate::cli::doctor::finding::{Finding, note, ok, problem, warning};
 use crate::cli::doctor::site::{self, TEST_ADDRESS};
 use crate::web::ops::app_question::{ECHO, REPORT, UpstreamReach};
@@ -29,7 +29,13 @@ pub fn reach(site: AppSite, named: Option<NamedProxy>) -> Result<KnownApp, Findi
         Ok((first, response)) => {
             // Without an answer, the other checks say why.
             let decision = site.ask(ECHO, &[]).ok().and_then(|seen| seen.decision);
-            let proxy = detect(named, decision.as_ref(), response.header("server"));
+            let traces = ProxyTraces {
+                flavour: decision.as_ref().map(|decision| decision.flavour.as_str()),
+                names_server: first.arrived.names_server,
+                server: response.header("server").unwrap_or_default(),
+                via: response.header("via").unwrap_or_default(),
+            };
+            let proxy = detect(named, &traces);
             Ok(KnownApp { site, first: Arc::new(first), proxy })
         }
         Err(Unanswered::Other { status: 421 }) => Err(problem(
@@ -188,9 +194,8 @@ pub fn upstream(app: &KnownApp) -> Finding {
 pub fn client_address(app: &KnownApp) -> Finding {
     let check = "app.client-address";
     let asked = app
-        .site
         .ask(ECHO, &[])
-        .and_then(|plain| Ok((plain, app.site.ask(ECHO, &[("X-Forwarded-For", TEST_ADDRESS)])?)));
+        .and_then(|plain| Ok((plain, app.ask(ECHO, &[("X-Forwarded-For", TEST_ADDRESS)])?)));
     match asked {
         Ok((plain, spoofed)) => {
             let setting = if app.is_forwarded() { FRONT_HOPS } else { site::HOPS };

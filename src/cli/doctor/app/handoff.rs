@@ -16,7 +16,7 @@ pub fn cookies(app: &KnownApp) -> Finding {
     // A browser never sends the portal's cookie to an app, and nginx can remove no more than two.
     let portals = if app.is_forwarded() { "" } else { "; latchkey=none" };
     let sent = format!("theme=doctor; {key}=none; {state}=none{portals}");
-    let seen = match app.site.ask(ECHO, &[("cookie", sent.as_str())]) {
+    let seen = match app.ask(ECHO, &[("cookie", sent.as_str())]) {
         Ok(seen) => seen,
         Err(unanswered) => return app.unanswered(check, &unanswered, ConfigPart::CookiesAsked),
     };

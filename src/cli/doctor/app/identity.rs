@@ -10,6 +10,8 @@ use crate::web::ops::app_question::{AppObservation, DoctorUser, ECHO, PassedOn, 
 
 const FORGED: &str = "latchkey-forged";
 
+const UNDECIDED: &str = "requests arrive without the identity of a decision";
+
 /// One way to write a forged identity.
 struct Spelling {
     headers: Vec<(String, &'static str)>,
@@ -57,7 +59,11 @@ pub fn forged(app: &KnownApp) -> Finding {
             Ok(answered) => answered,
             Err(unanswered) => return app.unanswered(check, &unanswered, ConfigPart::Identity),
         };
-        match app.site.observed(&question, &response.body).map(|seen| is_ours(&seen, spelling.pretend)) {
+        let seen = app.site.observed(&question, &response.body);
+        if app.is_forwarded() && seen.as_ref().is_some_and(|seen| seen.decision.is_none()) {
+            return problem(check, UNDECIDED, app.advice(ConfigPart::Identity, ""));
+        }
+        match seen.map(|seen| is_ours(&seen, spelling.pretend)) {
             Some(Ok(())) => {}
             Some(Err(wrong)) => {
                 return problem(
@@ -79,7 +85,7 @@ pub fn forged(app: &KnownApp) -> Finding {
     }
     // A header that `Connection` names is only for the next hop. This must not remove ours.
     let named = format!("close, {}", names.join(", "));
-    match app.site.ask(ECHO, &[("connection", named.as_str())]) {
+    match app.ask(ECHO, &[("connection", named.as_str())]) {
         Ok(seen) => match is_ours(&seen, Pretend::Nothing) {
             Ok(()) => ok(
                 check,

@@ -28,7 +28,7 @@ const QUERY: &str = "a=1&b=%2F&c=/../x&d=%25&e=%C3%A9&f=+&a=2";
 pub fn url(app: &KnownApp) -> Finding {
     let check = "app.url";
     let target = format!("{ECHO}?{QUERY}");
-    match app.site.ask(&target, &[]) {
+    match app.ask(&target, &[]) {
         Ok(seen) => {
             if let Err(wrong) = is_served(app, &seen, &target) {
                 return problem(check, wrong, app.advice(ConfigPart::Url, KEEP));
@@ -43,7 +43,7 @@ pub fn url(app: &KnownApp) -> Finding {
         return found;
     }
     let absolute = format!("{}{target}", app.site.origin);
-    match app.site.ask(&absolute, &[]) {
+    match app.ask(&absolute, &[]) {
         Ok(seen) => match is_served(app, &seen, &target) {
             Ok(()) if app.is_forwarded() => served_as_asked(app, check, &target),
             Ok(()) => ok(check, "path, query and host arrive as requested, even with forged headers"),
@@ -63,7 +63,7 @@ const KEEP: &str = "let the proxy in front pass method, path, query and `Host` o
 
 /// Sends headers that claim another URL.
 fn forged_claims(app: &KnownApp, check: &'static str, target: &str) -> Result<(), Finding> {
-    let wrong = |claims: &[(&str, &str)]| match app.site.ask(target, claims) {
+    let wrong = |claims: &[(&str, &str)]| match app.ask(target, claims) {
         Ok(seen) => is_served(app, &seen, target).err().map(Ok),
         // Some proxies refuse requests with such headers.
         Err(Unanswered::Other { status: 400 }) => None,
@@ -92,7 +92,7 @@ fn other_host(app: &KnownApp, check: &'static str, target: &str) -> Result<(), F
         return Ok(());
     }
     let absolute = format!("{}{target}", app.site.origin);
-    match app.site.ask(&absolute, &[("host", "latchkey-forged.invalid")]) {
+    match app.ask(&absolute, &[("host", "latchkey-forged.invalid")]) {
         Err(Unanswered::Other { status }) if ASKED_AND_REFUSED.contains(&status) => Err(problem(
             check,
             format!(
@@ -112,8 +112,7 @@ const ASKED_AND_REFUSED: [u16; 4] = [302, 401, 403, 503];
 /// apps believe.
 fn served_as_asked(app: &KnownApp, check: &'static str, target: &str) -> Finding {
     let seen = "the decision is about the URL that is served, even with forged headers";
-    let Ok(AppObservation { passed_on: PassedOn::Request { headers, .. }, .. }) =
-        app.site.ask(target, &CLAIMS)
+    let Ok(AppObservation { passed_on: PassedOn::Request { headers, .. }, .. }) = app.ask(target, &CLAIMS)
     else {
         return ok(check, seen);
     };
@@ -172,7 +171,7 @@ pub fn raw(app: &KnownApp) -> Finding {
     let below = if app.is_forwarded() { ECHO } else { "/latchkey-doctor" };
     let (mut changed, mut refused) = (Vec::new(), Vec::new());
     for path in RAW.map(|path| format!("{below}{path}")) {
-        match app.site.ask(&path, &[]) {
+        match app.ask(&path, &[]) {
             Ok(seen) => {
                 let arrived = &seen.arrived.target;
                 if *arrived != path {

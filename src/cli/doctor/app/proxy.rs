@@ -6,7 +6,6 @@ use std::str::FromStr;
 use super::asking::KnownApp;
 use crate::apps::ProxyKind;
 use crate::cli::doctor::finding::{Finding, note, ok, problem};
-use crate::web::ops::app_question::DecisionFacts;
 
 /// The name that the proxy gives itself.
 pub fn proxy_name(kind: ProxyKind) -> &'static str {
@@ -19,16 +18,32 @@ pub fn proxy_name(kind: ProxyKind) -> &'static str {
     }
 }
 
-/// The proxy that asked for a decision. Caddy and Traefik ask in the same way, but Traefik adds a header.
-fn of_decision(facts: &DecisionFacts) -> Option<ProxyKind> {
-    match facts.flavour.as_str() {
-        "nginx" => Some(ProxyKind::Nginx),
-        "haproxy" => Some(ProxyKind::Haproxy),
-        "envoy" => Some(ProxyKind::Envoy),
-        "forward" if facts.is_traefiks => Some(ProxyKind::Traefik),
-        "forward" => Some(ProxyKind::Caddy),
-        _ => None,
+/// How the proxy answered the first question.
+pub struct ProxyTraces<'a> {
+    /// As the path of a decision names the proxy, if a request is decided at all.
+    pub flavour: Option<&'a str>,
+    /// Whether it adds `X-Forwarded-Server`.
+    pub names_server: bool,
+    /// The headers `Server` and `Via` of the response.
+    pub server: &'a str,
+    pub via: &'a str,
+}
+
+/// The proxy that left these traces. Caddy and Traefik ask in the same way.
+fn of_traces(traces: &ProxyTraces<'_>) -> Option<ProxyKind> {
+    match traces.flavour {
+        Some("nginx") => Some(ProxyKind::Nginx),
+        Some("haproxy") => Some(ProxyKind::Haproxy),
+        Some("envoy") => Some(ProxyKind::Envoy),
+        Some(_) | None if traces.names_server => Some(ProxyKind::Traefik),
+        Some(_) | None if traces.via.ends_with(" Caddy") => Some(ProxyKind::Caddy),
+        Some("forward") => Some(ProxyKind::Caddy),
+        Some(_) | None => of_server(traces.server),
     }
+}
+
+fn of_server(server: &str) -> Option<ProxyKind> {
+    ProxyKind::parse(&server.split(['/', ' ']).next().unwrap_or_default().to_ascii_lowercase())
 }
 
 /// The first version that can be made safe, and what is wrong with earlier ones.
@@ -104,19 +119,13 @@ impl FromStr for NamedProxy {
     }
 }
 
-/// The proxy in front: as the operator says, otherwise as the decision and the `Server` header say. Of the five, only
-/// nginx sends its version, unless `server_tokens` is off.
-pub fn detect(
-    named: Option<NamedProxy>,
-    decision: Option<&DecisionFacts>,
-    server: Option<&str>,
-) -> Option<NamedProxy> {
-    let server = server.unwrap_or_default().to_ascii_lowercase();
-    let of_server = ProxyKind::parse(server.split(['/', ' ']).next().unwrap_or_default());
-    let kind = named.map(|named| named.kind).or_else(|| decision.and_then(of_decision)).or(of_server)?;
+/// The proxy in front: as the operator says, otherwise as its traces say. Of the five, only nginx sends its version,
+/// unless `server_tokens` is off.
+pub fn detect(named: Option<NamedProxy>, traces: &ProxyTraces<'_>) -> Option<NamedProxy> {
+    let kind = named.map(|named| named.kind).or_else(|| of_traces(traces))?;
     let said = named.and_then(|named| named.version);
-    let version = said.or_else(|| ProxyVersion::find(&server).filter(|_| of_server == Some(kind)));
-    Some(NamedProxy { kind, version })
+    let sent = || ProxyVersion::find(traces.server).filter(|_| of_server(traces.server) == Some(kind));
+    Some(NamedProxy { kind, version: said.or_else(sent) })
 }
 
 pub fn version(app: &KnownApp) -> Finding {
@@ -170,32 +179,26 @@ mod tests {
 
     #[test]
     fn the_operator_knows_better_than_a_header() {
-        let of = |flavour: &str, is_traefiks| DecisionFacts {
-            flavour: flavour.into(),
-            has_query: false,
-            has_unlisted: false,
-            is_traefiks,
-        };
-        let seen = |named: Option<&str>, facts: Option<DecisionFacts>, server: Option<&str>| {
-            let named = named.map(|named| named.parse().unwrap());
-            detect(named, facts.as_ref(), server)
-                .map(|seen| (seen.kind, seen.version.map(|version| version.0)))
-        };
         use ProxyKind::{Caddy, Envoy, Nginx, Traefik};
-        assert_eq!(
-            seen(None, Some(of("nginx", false)), Some("nginx/1.22.1")),
-            Some((Nginx, Some([1, 22, 1])))
-        );
+        let seen = |named: Option<&str>, flavour, names_server, server, via| {
+            let named = named.map(|named| named.parse().unwrap());
+            let found = detect(named, &ProxyTraces { flavour, names_server, server, via })?;
+            Some((found.kind, found.version.map(|version| version.0)))
+        };
+        assert_eq!(seen(None, Some("nginx"), false, "nginx/1.22.1", ""), Some((Nginx, Some([1, 22, 1]))));
         // A proxy in front of the proxy.
-        assert_eq!(seen(None, Some(of("envoy", false)), Some("nginx/1.22.1")), Some((Envoy, None)));
-        assert_eq!(seen(None, Some(of("forward", true)), None), Some((Traefik, None)));
-        assert_eq!(seen(None, Some(of("forward", false)), Some("Caddy")), Some((Caddy, None)));
+        assert_eq!(seen(None, Some("envoy"), false, "nginx/1.22.1", ""), Some((Envoy, None)));
+        assert_eq!(seen(None, Some("forward"), true, "", ""), Some((Traefik, None)));
+        assert_eq!(seen(None, Some("forward"), false, "", ""), Some((Caddy, None)));
         assert_eq!(
-            seen(Some("traefik=3.7.1"), Some(of("forward", false)), None),
+            seen(Some("traefik=3.7.1"), Some("forward"), false, "", "1.1 Caddy"),
             Some((Traefik, Some([3, 7, 1])))
         );
-        assert_eq!(seen(None, None, Some("Caddy")), Some((Caddy, None)));
-        assert_eq!(seen(None, None, Some("Apache/2.4")), None);
+        // Nothing is decided.
+        assert_eq!(seen(None, None, false, "", "1.1 Caddy"), Some((Caddy, None)));
+        assert_eq!(seen(None, None, true, "", ""), Some((Traefik, None)));
+        assert_eq!(seen(None, None, false, "envoy", ""), Some((Envoy, None)));
+        assert_eq!(seen(None, None, false, "Apache/2.4", ""), None);
         for wrong in ["apache", "caddy=", "caddy=new", ""] {
             assert!(wrong.parse::<NamedProxy>().is_err(), "{wrong}");
         }

@@ -40,7 +40,7 @@ pub async fn the_printed_configuration_is_healthy(program: ProxyProgram) {
             .says("app.handoff", "ok", "latchkey-state")
             .says("app.websocket", "ok", "`Upgrade` arrives")
             .says("app.upload", "ok", "arrives whole")
-            .says("app.client-address", "ok", "127.0.0.1")
+            .says("app.client-address", "ok", "through 1 proxies")
             .says("app.closed", "ok", "no client gets a page")
             .says("app.cache", "ok", "no cache")
             .says("app.guard", "note", "rules let every visitor in at /public")
@@ -152,17 +152,17 @@ static OF_NGINX: [Mistake; 7] = [
     Mistake {
         name: "cached decisions",
         change: |text| {
-            let cache = "http {\n\tproxy_cache_path cache keys_zone=decisions:1m;";
-            replace(text, "http {", cache);
+            let cache = "\nhttp {\n\tproxy_cache_path cache keys_zone=decisions:1m;";
+            replace(text, "\nhttp {", cache);
             let begin = "location = /.latchkey/decide {";
             let cached = format!(
                 "{begin}\nproxy_cache decisions; proxy_cache_key $request_uri; proxy_cache_valid any 1m;\nproxy_ignore_headers Cache-Control Expires Set-Cookie Vary;"
             );
             replace(text, begin, &cached);
         },
-        check: "app.closed",
-        seen: "when Latchkey",
-        advice: "503",
+        check: "app.cache",
+        seen: "a cache in front",
+        advice: "remove `proxy_cache`",
     },
     Mistake {
         name: "a page in place of an error",
@@ -274,13 +274,14 @@ static OF_HAPROXY: [Mistake; 4] = [
         advice: "every spelling",
     },
     Mistake {
-        name: "without an answer, the request goes on",
+        name: "what is not refused is let in",
         change: |text| {
-            change_script(text, "reply:set_status(503)", "txn:set_var(\"txn.decided\", true) do return end");
+            let refused = "if answer.status ~= 302 and answer.status ~= 401 and answer.status ~= 403 then";
+            change_script(text, "if answer.status == 200 then", refused);
         },
         check: "app.closed",
         seen: "when Latchkey",
-        advice: "answer 503 with `txn:done`",
+        advice: "let only status 200 pass",
     },
 ];
 
@@ -310,7 +311,9 @@ static OF_ENVOY: [Mistake; 3] = [
                 text,
                 "headers_with_underscores_action: DROP_HEADER",
                 "headers_with_underscores_action: ALLOW",
-            )
+            );
+            // The script drops them too.
+            replace(text, "if name:find(\"[^%w%-:]\") then", "if false then");
         },
         check: "app.identity",
         seen: "the app receives it in remote_",
