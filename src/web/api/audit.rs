@@ -39,6 +39,8 @@ pub struct EventOut {
     pub subject: Option<EventUserOut>,
     /// The session in which it happened, or the affected session.
     pub session: Option<Uuid>,
+    /// The access token with which the actor did it; null: none.
+    pub token: Option<EventTokenOut>,
     /// The IP address of the client; empty for the operator.
     pub address: String,
     pub user_agent: String,
@@ -52,6 +54,13 @@ pub struct EventUserOut {
     pub id: Uuid,
     /// Null: the account was deleted.
     pub name: Option<String>,
+}
+
+/// An access token in an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EventTokenOut {
+    pub id: Uuid,
+    pub name: String,
 }
 
 /// Who caused an event.
@@ -86,6 +95,7 @@ impl From<&LinkedRecord> for EventOut {
             actor: user(event.actor, &event.actor_name),
             subject: user(event.subject, &event.subject_name),
             session: session.map(|session| session.0),
+            token: event.token.as_ref().map(|token| EventTokenOut { id: token.id, name: token.name.clone() }),
             address: event.address.clone(),
             user_agent: event.browser().to_owned(),
             detail: object.unwrap_or_else(|| event.detail.clone().into()),

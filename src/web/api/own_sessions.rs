@@ -115,7 +115,6 @@ pub async fn end_others(
         return Err(Problem::new(StatusCode::BAD_REQUEST, OTHERS_ONLY).at("").into());
     }
     // If the operator created the token, there is no session to keep.
-    let kept = me.token.made_by.unwrap_or(Handle(Uuid::nil()));
-    ctx.accounts().login.revoke_sessions_except(me.user(), kept, ctx.client()).await?;
+    ctx.accounts().login.revoke_sessions_except(me.user(), me.token.made_by, ctx.client()).await?;
     Ok(NoContent)
 }
