@@ -84,7 +84,8 @@ pub struct AppFileEntry {
     close_code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "from_fields")]
     headers: Option<HeadersEntry>,
-    /// If left out, the rules of a new app. An empty list lets no one in.
+    /// If left out: an app that exists keeps its rules, and a new one has none; in a file, those of a new app. An empty list
+    /// lets no one in.
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<Vec<RuleEntry>>,
 }
@@ -143,7 +144,7 @@ macro_rules! choice {
 impl AppFileEntry {
     /// The app that this entry describes, with a new id.
     ///
-    /// * `local`: the origin and the rules for an app that names none.
+    /// * `local`: the origin and the rules if the entry names none.
     /// * `user`: finds the id of a user who is written as an email address or an id.
     pub(super) fn app(
         &self,

@@ -34,6 +34,7 @@ mod service;
 mod snapshot;
 mod snapshots;
 mod stored;
+mod token_app;
 mod upstream;
 mod user_lookup;
 
@@ -61,4 +62,5 @@ pub use service::Apps;
 pub use snapshot::{AppSnapshot, HostOwner};
 pub use snapshots::announces_apps;
 pub use stored::{StoredApps, UnreadableApp};
+pub(crate) use token_app::app_for_tokens_of;
 pub use upstream::{InvalidUpstream, Upstream};

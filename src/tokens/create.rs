@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use diesel::pg::PgConnection;
 
+use crate::apps::app_for_tokens_of;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::config::TokenLimits;
 use crate::db::{Failed, Fault, refuse};
@@ -124,9 +125,14 @@ fn allowed_scopes(conn: &mut PgConnection, token: &NewToken) -> Result<TokenScop
                 None => Ok(TokenScopes::Api(*scopes)),
             }
         }
-        RequestedScopes::App(slug) => match queries::app_of_slug(conn, slug)? {
-            Some(app) => Ok(TokenScopes::App(app)),
-            None => refuse(TokenRefusal::NoSuchApp(slug.to_string())),
-        },
+        RequestedScopes::App(slug) => {
+            let app = match token.made_by {
+                Some(_) => app_for_tokens_of(conn, slug, token.user)?,
+                // The operator may create it before the rules.
+                None => queries::app_of_slug(conn, slug)?,
+            };
+            app.map(TokenScopes::App)
+                .ok_or_else(|| Failed::Refused(TokenRefusal::NoSuchApp(slug.to_string())))
+        }
     }
 }

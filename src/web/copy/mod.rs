@@ -35,5 +35,6 @@ pub mod mails;
 pub(super) mod moments;
 pub(super) mod notices;
 pub mod phrase;
+pub mod problem_codes;
 pub(super) mod refusals;
 pub mod tokens;
