@@ -12,7 +12,6 @@ use diesel::sql_types::Binary;
 use diesel::sql_types::Nullable;
 use diesel::sql_types::Timestamptz;
 use diesel::sql_types::Uuid as SqlUuid;
-use uuid::Uuid;
 
 use crate::db::Fault;
 use crate::db::schema::{account_links, invitations, known_browsers, passkeys, recovery_codes, users};
