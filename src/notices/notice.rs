@@ -77,8 +77,8 @@ pub enum Notice<'a> {
     },
     /// `not_me` ends the session that created it, and every token; `None` if the operator created it.
     TokenCreated {
-        /// Whether it opens the API; otherwise it opens one app.
-        opens_api: bool,
+        /// The scopes for the API; empty: it opens one app.
+        api_scopes: Vec<&'static str>,
         expires_at: OffsetDateTime,
         not_me: Option<MailedLink>,
     },

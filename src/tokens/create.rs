@@ -108,8 +108,11 @@ impl Tokens {
             }
             None => None,
         };
-        let opens_api = matches!(record.scopes, RequestedScopes::Api(_));
-        let notice = Notice::TokenCreated { opens_api, expires_at: record.expires_at, not_me };
+        let api_scopes = match &record.scopes {
+            RequestedScopes::Api(scopes) => scopes.iter().map(ApiScope::as_str).collect(),
+            RequestedScopes::App(_) => Vec::new(),
+        };
+        let notice = Notice::TokenCreated { api_scopes, expires_at: record.expires_at, not_me };
         self.notices.send_notice(conn, owner, &notice, client)
     }
 }

@@ -203,7 +203,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             link: undo.url.clone(),
             why: WAYS_TO_LOG_IN_CHANGE,
         },
-        Notice::TokenCreated { opens_api, expires_at, not_me } => token_created(origin, *opens_api, *expires_at, not_me.as_ref(), happened),
+        Notice::TokenCreated { api_scopes, expires_at, not_me } => token_created(origin, api_scopes, *expires_at, not_me.as_ref(), happened),
         Notice::FactorLocked { failures } => NoticeText {
             subject: "Your authenticator app is locked".into(),
             what: format!("{failures} wrong codes were entered for your Latchkey account, the last one {happened}. Someone knows your password, but didn't get in. Codes from your app no longer work; recovery codes and passkeys do."),
@@ -319,14 +319,14 @@ fn changed_by_program(
 
 fn token_created(
     origin: &Origin,
-    opens_api: bool,
+    api_scopes: &[&str],
     expires_at: OffsetDateTime,
     not_me: Option<&MailedLink>,
     happened: &str,
 ) -> NoticeText {
-    let opens = match opens_api {
-        true => "A program that has it can use Latchkey's API as you",
-        false => "A program that has it can use one of your apps as you",
+    let opens = match api_scopes {
+        [] => "one of your apps as you".to_owned(),
+        scopes => format!("Latchkey's API as you, with the scopes {}", scopes.join(", ")),
     };
     let (maker, advice, button, link) = match not_me {
         Some(not_me) => (
@@ -349,7 +349,7 @@ fn token_created(
     NoticeText {
         subject: "An access token was created".into(),
         what: format!(
-            "An access token for your Latchkey account {maker}. {opens}, until {}.",
+            "An access token for your Latchkey account {maker}. A program that has it can use {opens}, until {}.",
             moment(expires_at)
         ),
         advice,
