@@ -238,6 +238,11 @@ impl AppFileEntry {
         serde_json::to_value(Self::of(app, &|user| user.to_string())).unwrap_or_default()
     }
 
+    /// The users that the rules name, as they are written.
+    pub(super) fn users(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().flatten().flat_map(RuleEntry::users)
+    }
+
     /// The groups that the rules name.
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().flatten().flat_map(RuleEntry::groups)

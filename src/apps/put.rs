@@ -30,6 +30,13 @@ impl Apps {
         let actor = Some(actor);
         self.sessions
             .write_or_refuse(move |tx| {
+                // Before the lock on all apps, because there may be many users.
+                let mut known = HashMap::new();
+                for text in entry.users() {
+                    if !known.contains_key(text) {
+                        known.insert(text.to_owned(), find_listed(tx, text)?);
+                    }
+                }
                 queries::lock_apps(tx)?;
                 let stored = queries::stored_apps(tx)?;
                 if let Some(app) = stored.unreadable.iter().find(|app| *app.slug == *slug.as_str()) {
@@ -42,16 +49,9 @@ impl Apps {
                 // A program that does not name the rules must not open the app.
                 let rules = before.map(|app| app.rules.clone()).unwrap_or_default();
                 let local = (apps.default_origin(&slug), rules);
-                let mut known = HashMap::new();
-                let mut find = |text: &str| match known.get(text) {
-                    Some(user) => Ok(*user),
-                    None => {
-                        let user = find_listed(tx, text)?;
-                        known.insert(text.to_owned(), user);
-                        Ok(user)
-                    }
-                };
-                let app = entry.app(slug, AppSource::Pages, &local, &mut find)?;
+                let app = entry.app(slug, AppSource::Pages, &local, &mut |text| {
+                    Ok(known.get(text).copied().flatten())
+                })?;
                 match before {
                     None => {
                         apps.add_in(tx, &stored, &app, actor, &client)?;

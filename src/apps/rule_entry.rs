@@ -163,6 +163,10 @@ impl RuleEntry {
         }
     }
 
+    pub(super) fn users(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().flatten().map(String::as_str)
+    }
+
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
         self.groups.iter().flatten().map(String::as_str)
     }
