@@ -138,7 +138,11 @@ async fn no_email_contains_typed_text() {
     let mut admin = thief(&app, &grace).await;
     admin.fill_in("/admin/invitations", &[("email", "radia@example.org")]).await.is(303);
     let mut program = Program::with_all(&app, &grace).await;
-    program.put(&format!("/api/v1/users/{}/role", mary.id), &json!({ "role": "admin" })).await.is(200);
+    let path = format!("/api/v1/users/{}", mary.id);
+    program.put(&format!("{path}/role"), &json!({ "role": "admin" })).await.is(200);
+    for disabled in [true, false] {
+        program.patch(&path, &json!({ "disabled": disabled })).await.is(200);
+    }
 
     let letters = app.accounts.mailer().mailbox(app.accounts.db()).await.unwrap();
     let mut seen = BTreeSet::new();
@@ -154,10 +158,15 @@ async fn no_email_contains_typed_text() {
     }
     let missing: Vec<_> = subjects().into_iter().filter(|subject| !seen.contains(subject)).collect();
     assert!(missing.is_empty(), "never written here: {missing:?} among {seen:?}");
-    for of_codes in
-        ["3 recovery codes are left", "One recovery code is left", "Your last recovery code was used"]
-    {
-        assert!(seen.contains(of_codes), "{of_codes}");
+    for subject in [
+        "3 recovery codes are left",
+        "One recovery code is left",
+        "Your last recovery code was used",
+        "A program changed a role",
+        "A program disabled an administrator",
+        "A program enabled an administrator",
+    ] {
+        assert!(seen.contains(subject), "{subject}");
     }
 }
 
