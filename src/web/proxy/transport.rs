@@ -61,7 +61,11 @@ impl Transport {
         if let (Some(connection), Some(gate)) = (&connection, &gate) {
             connection.guard(gate.clone());
             // Until a side is written, nothing else wakes the task if access ends.
-            poll_fn(|cx| Poll::Ready(gate.register(Direction::Down, cx))).await;
+            poll_fn(|cx| {
+                gate.register(Direction::Down, cx);
+                Poll::Ready(())
+            })
+            .await;
         }
         let payload = request.take_payload();
         let head = request.head();
