@@ -84,7 +84,8 @@ pub struct AppFileEntry {
     close_code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "from_fields")]
     headers: Option<HeadersEntry>,
-    /// If left out, the rules of a new app. An empty list lets no one in.
+    /// If left out: an app that exists keeps its rules, and a new one has none; in a file, those of a new app. An empty list
+    /// lets no one in.
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<Vec<RuleEntry>>,
 }
@@ -143,7 +144,7 @@ macro_rules! choice {
 impl AppFileEntry {
     /// The app that this entry describes, with a new id.
     ///
-    /// * `local`: the origin and the rules for an app that names none.
+    /// * `local`: the origin and the rules if the entry names none.
     /// * `user`: finds the id of a user who is written as an email address or an id.
     pub(super) fn app(
         &self,
@@ -235,6 +236,11 @@ impl AppFileEntry {
     /// What a program can change about `app`. Users are written as ids, so that it does not change with their addresses.
     pub fn version(app: &App) -> Value {
         serde_json::to_value(Self::of(app, &|user| user.to_string())).unwrap_or_default()
+    }
+
+    /// The users that the rules name, as they are written.
+    pub(super) fn users(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().flatten().flat_map(RuleEntry::users)
     }
 
     /// The groups that the rules name.

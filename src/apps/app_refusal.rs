@@ -77,6 +77,10 @@ pub enum RuleRefusal {
     NoAccess,
     /// A list is empty.
     EmptyList,
+    /// A list is too long.
+    TooManyEntries {
+        max: usize,
+    },
     /// A list is given together with `access`.
     TwoAnswers,
     /// An open rule cannot ask for a factor or a fresh proof: visitors have neither.

@@ -14,6 +14,7 @@ use crate::apps::service::Apps;
 use crate::apps::stored::StoredApps;
 use crate::apps::user_lookup::find_listed;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
+use crate::cleanup::revoke_tokens_of_app;
 use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::identity::{Client, GroupName};
 use latchkey_sessions::{PendingInvalidation, SessionTx};
@@ -80,6 +81,11 @@ impl Apps {
     ) -> Result<Applied, Failed<FileRefusal>> {
         let Plan { applied, steps } = self.plan(tx, file, options.prune)?;
         if !options.dry_run && !applied.is_empty() {
+            for step in &steps {
+                if let (Some(removed), None) = step {
+                    revoke_tokens_of_app(tx, removed.id.0, None, client)?;
+                }
+            }
             write(tx, &applied, &steps, client)?;
             for (before, after) in &steps {
                 if let Some(before) = before {

@@ -15,6 +15,7 @@ use crate::apps::rule::{Access, Rule};
 use crate::apps::service::Apps;
 use crate::apps::stored::{StoredApps, UnreadableApp};
 use crate::audit::{AppChange, AuditAction, EventDetail, NewEvent};
+use crate::cleanup::revoke_tokens_of_app;
 use crate::config::UpstreamsFrom;
 use crate::db::{Failed, Fault, refuse};
 use crate::identity::{Client, GroupName, UserId};
@@ -149,6 +150,7 @@ impl Apps {
                 if !when(app) {
                     return refuse(AppRefusal::Changed);
                 }
+                revoke_tokens_of_app(tx, id.0, actor, &client)?;
                 queries::delete_app(tx, id)?;
                 apps.end_keys(tx, app, None)?;
                 tx.invalidates();
@@ -168,6 +170,7 @@ impl Apps {
         if actor.is_some() {
             return refuse(AppRefusal::Unreadable { column: app.column });
         }
+        revoke_tokens_of_app(tx, app.id.0, actor, client)?;
         queries::delete_app(tx, app.id)?;
         self.sessions.end_scoped_keys_of_scope(tx, app.id.0)?;
         tx.invalidates();

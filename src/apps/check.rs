@@ -104,6 +104,13 @@ fn check_limits(app: &App) -> Result<(), AppRefusal> {
 }
 
 fn check_rule(rule: &Rule) -> Result<(), RuleRefusal> {
+    let of_list = match &rule.access {
+        Access::Listed(list) => list.groups.len().max(list.users.len()),
+        Access::Open | Access::SignedIn => 0,
+    };
+    if of_list.max(rule.when.networks.len()).max(rule.when.methods.len()) > AppBounds::LISTED {
+        return Err(RuleRefusal::TooManyEntries { max: AppBounds::LISTED });
+    }
     match &rule.access {
         Access::Listed(list) if list.is_empty() => return Err(RuleRefusal::NoAccess),
         Access::Open if rule.factor != RequiredFactor::Any || rule.fresh.is_some() || rule.tokens => {

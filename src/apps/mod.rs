@@ -35,6 +35,7 @@ mod service;
 mod snapshot;
 mod snapshots;
 mod stored;
+mod token_app;
 mod upstream;
 mod user_lookup;
 
@@ -63,4 +64,5 @@ pub use service::Apps;
 pub use snapshot::{AppSnapshot, HostOwner};
 pub use snapshots::announces_apps;
 pub use stored::{StoredApps, UnreadableApp};
+pub(crate) use token_app::app_for_tokens_of;
 pub use upstream::{InvalidUpstream, Upstream};

@@ -1,5 +1,7 @@
 //! Adds or replaces an app for a program, in the format of the file of apps.
 
+use std::collections::HashMap;
+
 use crate::apps::app::App;
 use crate::apps::app_file_entry::AppFileEntry;
 use crate::apps::app_refusal::AppRefusal;
@@ -12,7 +14,8 @@ use crate::db::{Failed, refuse};
 use crate::identity::{Client, UserId};
 
 impl Apps {
-    /// Returns the app, and whether it was added. An app that comes from a file is not replaced.
+    /// Returns the app, and whether it was added. An app that comes from a file is not replaced. Without rules in `entry`, the
+    /// app keeps those that it has; a new app has none, so it lets no one in.
     ///
     /// * `when`: whether the caller expects this current state; `None`: the app does not exist.
     pub async fn put(
@@ -27,6 +30,13 @@ impl Apps {
         let actor = Some(actor);
         self.sessions
             .write_or_refuse(move |tx| {
+                // Before the lock on all apps, because there may be many users.
+                let mut known = HashMap::new();
+                for text in entry.users() {
+                    if !known.contains_key(text) {
+                        known.insert(text.to_owned(), find_listed(tx, text)?);
+                    }
+                }
                 queries::lock_apps(tx)?;
                 let stored = queries::stored_apps(tx)?;
                 if let Some(app) = stored.unreadable.iter().find(|app| *app.slug == *slug.as_str()) {
@@ -36,8 +46,12 @@ impl Apps {
                 if !when(before) {
                     return refuse(AppRefusal::Changed);
                 }
-                let local = (apps.default_origin(&slug), apps.default_rules());
-                let app = entry.app(slug, AppSource::Pages, &local, &mut |text| find_listed(tx, text))?;
+                // A program that does not name the rules must not open the app.
+                let rules = before.map(|app| app.rules.clone()).unwrap_or_default();
+                let local = (apps.default_origin(&slug), rules);
+                let app = entry.app(slug, AppSource::Pages, &local, &mut |text| {
+                    Ok(known.get(text).copied().flatten())
+                })?;
                 match before {
                     None => {
                         apps.add_in(tx, &stored, &app, actor, &client)?;

@@ -20,12 +20,12 @@ impl Apps {
         user: UserId,
         session: Option<Handle>,
         now: Moment,
-        client: &Client,
+        client: Client,
     ) {
         if !self.refusals.begin(user, app.id, now) {
             return;
         }
-        let (apps, slug, client) = (self.clone(), app.slug.clone(), client.clone());
+        let (apps, slug) = (self.clone(), app.slug.clone());
         rt::spawn(async move {
             let written = apps
                 .db

@@ -9,7 +9,7 @@ use crate::apps::entry_duration::written;
 use crate::apps::path::RulePath;
 use crate::apps::rule::{Access, AccessList, PathMatch, Rule, RuleScope};
 use crate::apps::user_lookup::UserLookup;
-use crate::config::Span;
+use crate::config::{AppBounds, Span};
 use crate::db::Failed;
 use crate::identity::{GroupName, Role, UserId};
 
@@ -65,6 +65,11 @@ impl RuleEntry {
     /// * `user`: finds the id of a user who is written as an email address or an id.
     pub(super) fn rule(&self, at: usize, user: &mut UserLookup<'_>) -> Result<Rule, Failed<AppRefusal>> {
         let refused = |why: RuleRefusal| Failed::Refused(why.at(at));
+        // Before the users are looked up.
+        let lists = [&self.groups, &self.users, &self.methods, &self.networks];
+        if lists.into_iter().flatten().any(|list| list.len() > AppBounds::LISTED) {
+            return Err(refused(RuleRefusal::TooManyEntries { max: AppBounds::LISTED }));
+        }
         let mut users = Vec::new();
         for text in self.users.iter().flatten() {
             let unknown = || refused(RuleRefusal::UnknownUser { text: text.clone() });
@@ -156,6 +161,10 @@ impl RuleEntry {
             tokens: rule.tokens.then_some(true),
             note: (!rule.note.is_empty()).then(|| rule.note.clone()),
         }
+    }
+
+    pub(super) fn users(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().flatten().map(String::as_str)
     }
 
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {

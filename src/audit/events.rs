@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::audit::detail::{DetailReason, EventDetail};
-use crate::identity::{Agent, Client, UserId};
+use crate::identity::{Agent, Client, ClientToken, UserId};
 use latchkey_sessions::Handle;
 
 macro_rules! actions {
@@ -128,6 +128,8 @@ pub struct Event {
     pub subject_name: Option<String>,
     pub address: String,
     pub agent: Agent,
+    /// The access token with which the actor caused it.
+    pub token: Option<ClientToken>,
     pub detail: String,
 }
 

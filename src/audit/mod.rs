@@ -1,5 +1,6 @@
 //! The audit trail: events, and the hash chain that shows whether one was changed or removed.
 
+mod acting_token;
 mod chain;
 mod detail;
 mod events;

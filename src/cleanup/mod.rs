@@ -3,87 +3,39 @@
 
 mod model;
 pub(crate) mod queries;
+mod request;
 mod table;
-
-use time::OffsetDateTime;
+mod tokens;
 
 use std::sync::Arc;
 
-use crate::audit::{AuditAction, EventDetail, NewEvent, TokenDetail};
+use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::queries::RequestedBy;
+use crate::cleanup::tokens::{record_revoked, revoke_tokens};
 use crate::db::Fault;
 use crate::db::time::Moment;
 use crate::factors::Factors;
-use crate::identity::{Client, Email, User, UserId};
+use crate::identity::{Client, User, UserId};
 use crate::notices::{LinkPurpose, Notices};
-use crate::secret::TokenHash;
-use latchkey_sessions::{Handle, SessionTx, Store};
+use latchkey_sessions::{SessionTx, Store};
 
 pub use model::{Artifact, Cleanup, Effect, SessionScope, effect};
+pub(crate) use request::CleanupRequest;
 pub use table::table;
+pub use tokens::SCOPES_OF_MEMBERS;
+pub(crate) use tokens::revoke_tokens_of_app;
 
 /// Rows deleted in one statement when the sessions of all users end.
 const BATCH: i64 = 10_000;
 
-/// A clean-up of one account. Each kind needs some of the fields.
-pub(crate) struct CleanupRequest<'a> {
-    kind: Cleanup,
-    user: UserId,
-    /// For [`SessionScope::One`] the session to end, for [`SessionScope::Others`] the session that remains.
-    session: Option<Handle>,
-    /// The browser that requested it, which stays a known device.
-    browser: Option<TokenHash>,
-    /// What was added from then on is removed.
-    since: Option<OffsetDateTime>,
-    /// The address that is restored, and when the undone change was confirmed.
-    restored: Option<(&'a Email, OffsetDateTime)>,
-    /// For the events; `None` for a mailed link and for the operator.
-    actor: Option<UserId>,
-    client: &'a Client,
-}
+/// The same for tokens, each of which is recorded.
+const TOKEN_BATCH: i64 = 1_000;
 
 /// What a clean-up removed.
 #[derive(Default)]
 pub(crate) struct RemovedCounts {
     pub sessions: usize,
     pub factors: usize,
-}
-
-impl<'a> CleanupRequest<'a> {
-    /// Requested with a mailed link, or by the operator.
-    pub fn new(kind: Cleanup, user: UserId, client: &'a Client) -> Self {
-        Self { kind, user, session: None, browser: None, since: None, restored: None, actor: None, client }
-    }
-
-    /// Requested by a logged-in user.
-    pub fn by(self, actor: Option<UserId>) -> Self {
-        Self { actor, ..self }
-    }
-
-    pub fn session(self, session: Handle) -> Self {
-        Self { session: Some(session), ..self }
-    }
-
-    /// Requested by the owner in this browser.
-    pub fn in_this_browser(self) -> Self {
-        Self { browser: self.client.browser, ..self }
-    }
-
-    pub fn since(self, since: OffsetDateTime) -> Self {
-        Self { since: Some(since), ..self }
-    }
-
-    pub fn restored(self, email: &'a Email, changed_at: OffsetDateTime) -> Self {
-        Self { restored: Some((email, changed_at)), ..self }
-    }
-
-    fn write(&self, tx: &mut SessionTx<'_>, act: AuditAction, detail: &str) -> Result<(), Fault> {
-        NewEvent::by_admin(act, self.actor, self.user, self.client).detail(detail).write(tx)
-    }
-
-    fn since_or_bug(&self) -> Result<OffsetDateTime, Fault> {
-        self.since.ok_or_else(|| Fault::bug(format_args!("{:?} without a time to go back to", self.kind)))
-    }
 }
 
 /// Whether the owner gets a reset link after a clean-up.
@@ -145,6 +97,10 @@ impl Cleaner {
                 Ok(usize::from(self.sessions.revoke(tx, handle, Some(principal))?.is_some()))
             }
             (SessionScope::Others, Some(here)) => self.sessions.revoke_all(tx, principal, Some(here)),
+            // With a token of the operator, no session remains.
+            (SessionScope::Others, None) if request.kind == Cleanup::EndOthers => {
+                self.sessions.revoke_all(tx, principal, None)
+            }
             (SessionScope::All, _) => self.sessions.revoke_all(tx, principal, None),
             (scope, None) => {
                 Err(Fault::bug(format_args!("{:?} needs a session for {scope:?}", request.kind)))
@@ -172,14 +128,7 @@ impl Cleaner {
             Artifact::AppKeyOfOtherSession => {
                 self.sessions.end_scoped_keys_of_principal(tx, user.principal()).map(drop)
             }
-            Artifact::Token => {
-                let revoked = queries::delete_tokens_of_ended_sessions(tx, user)?;
-                self.write_revoked_tokens(tx, request, revoked)
-            }
-            Artifact::OlderToken => {
-                let revoked = queries::delete_tokens_of(tx, user)?;
-                self.write_revoked_tokens(tx, request, revoked)
-            }
+            Artifact::Token | Artifact::OlderToken => revoke_tokens(tx, request, artifact),
             Artifact::KnownDevice => match (request.kind.session_scope(), request.session) {
                 (SessionScope::One, Some(session)) => {
                     queries::forget_device_of_session(tx, user, session, request.browser.as_ref())
@@ -228,22 +177,6 @@ impl Cleaner {
         }
     }
 
-    fn write_revoked_tokens(
-        &self,
-        tx: &mut SessionTx<'_>,
-        request: &CleanupRequest<'_>,
-        revoked: Vec<TokenDetail>,
-    ) -> Result<(), Fault> {
-        // Instances cache tokens as well.
-        tx.invalidates();
-        for token in revoked {
-            NewEvent::by_admin(AuditAction::TokenRevoked, request.actor, request.user, request.client)
-                .data(&EventDetail::Token(token))
-                .write(tx)?;
-        }
-        Ok(())
-    }
-
     fn cancel_email_changes(
         &self,
         tx: &mut SessionTx<'_>,
@@ -265,19 +198,21 @@ impl Cleaner {
     }
 
     /// As [`Cleaner::clean_up`] for all users, except for the sessions: removes what existed at `until`.
-    pub(crate) async fn clean_up_all_users(&self, until: Moment) -> Result<(), Fault> {
+    pub(crate) async fn clean_up_all_users(&self, until: Moment, client: &Client) -> Result<(), Fault> {
         for artifact in Artifact::ALL {
             if !effect(Cleanup::EndAllSessions, *artifact).is_removed() {
                 continue;
             }
             loop {
-                let artifact = *artifact;
+                let (artifact, client) = (*artifact, client.clone());
                 let deleted = self
                     .sessions
                     .write(move |tx| match artifact {
                         Artifact::OlderToken => {
                             tx.invalidates();
-                            queries::delete_tokens_of_all(tx, until, BATCH)
+                            let (deleted, revoked) = queries::delete_tokens_of_all(tx, until, TOKEN_BATCH)?;
+                            record_revoked(tx, revoked, None, &client)?;
+                            Ok(deleted)
                         }
                         Artifact::KnownDevice => queries::forget_known_devices_of_all(tx, until, BATCH),
                         Artifact::PendingLogin => queries::delete_pending_logins_of_all(tx, until, BATCH),

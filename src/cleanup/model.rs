@@ -297,8 +297,8 @@ fn token(cleanup: Cleanup) -> Effect {
 
 fn older_token(cleanup: Cleanup) -> Effect {
     match cleanup {
-        Cleanup::Demote => Effect::Kept("Without the role, the scopes that need it do not work."),
-        Cleanup::Disable => Effect::Suspended(DISABLED),
+        Cleanup::Demote => Effect::Removed("It is revoked if one of its scopes needs the lost role."),
+        Cleanup::NewPassword => Effect::Removed("It is revoked, unless the operator created it."),
         _ => match cleanup.session_scope() {
             SessionScope::None => untouched(cleanup),
             SessionScope::One | SessionScope::Others => Effect::Kept(

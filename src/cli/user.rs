@@ -37,7 +37,7 @@ pub enum UserCommand {
     Promote { email: String },
     /// Make an administrator a member again.
     Demote { email: String },
-    /// Disable a user and end all of their sessions.
+    /// Disable a user, end all of their sessions and revoke all of their tokens.
     Disable { email: String },
     /// Enable a disabled user.
     Enable { email: String },
@@ -76,7 +76,7 @@ async fn execute(accounts: &Accounts, command: UserCommand) -> Result<(), Failur
                 .disable(None, find(accounts, &email).await?, Client::operator())
                 .await
                 .map_err(failed)?;
-            print_line!("{email} is disabled; all sessions ended.");
+            print_line!("{email} is disabled; all sessions and tokens ended.");
             Ok(())
         }
         UserCommand::Enable { email } => {

@@ -335,6 +335,9 @@ pub struct AppBounds;
 impl AppBounds {
     /// Rules of one app. A request may be compared with all of them.
     pub const RULES: usize = 200;
+    /// Groups, users, networks or methods of one rule. A request may be compared with all of them; for more users, a group
+    /// is easier to manage.
+    pub const LISTED: usize = 200;
     /// Characters of a note about a rule or a group: a sentence or two.
     pub const NOTE: usize = 400;
     /// How old a proof of identity may be. With less than a minute, users could not finish the step that they confirmed

@@ -74,22 +74,24 @@ impl Groups {
         actor: Option<UserId>,
         name: GroupName,
         note: &str,
-        when: impl FnOnce(Option<&GroupRow>) -> bool + Send + 'static,
+        when: impl Fn(Option<&GroupRow>) -> bool + Send + 'static,
         client: Client,
     ) -> Result<(GroupRow, bool), Failed<GroupRefusal>> {
         let note = checked(note)?;
         self.db
             .write_or_refuse(move |conn| {
-                let stored = queries::lock_group(conn, &name)?.is_some();
-                let before = queries::groups(conn, Some(&name))?.pop().filter(|_| stored);
+                let mut before = locked(conn, &name)?;
                 if !when(before.as_ref()) {
                     return refuse(GroupRefusal::Changed);
                 }
-                match &before {
-                    // Another transaction may add it at the same time.
-                    None if !queries::insert_group(conn, &name, &note)? => {
-                        return refuse(GroupRefusal::Taken);
+                if before.is_none() && !queries::insert_group(conn, &name, &note)? {
+                    // Another transaction has added it at the same time.
+                    before = locked(conn, &name)?;
+                    if !when(before.as_ref()) {
+                        return refuse(GroupRefusal::Changed);
                     }
+                }
+                match &before {
                     None => record_note(conn, AuditAction::GroupAdded, actor, &name, None, &note, &client)?,
                     Some(before) if before.note == note => {}
                     Some(before) => {
@@ -144,6 +146,14 @@ impl Groups {
                 Ok(())
             })
             .await
+    }
+}
+
+/// A group that no other transaction can change now.
+fn locked(conn: &mut PgConnection, name: &GroupName) -> Result<Option<GroupRow>, Fault> {
+    match queries::lock_group(conn, name)? {
+        Some(_) => Ok(queries::groups(conn, Some(name))?.pop()),
+        None => Ok(None),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tables of groups.
 
-use diesel::dsl::{count_star, exists};
+use diesel::dsl::{count_star, exists, max};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use time::OffsetDateTime;
@@ -16,6 +16,8 @@ pub struct GroupRow {
     pub name: GroupName,
     pub note: String,
     pub members: i64,
+    /// When a member joined last; `None`: there is no member.
+    pub last_joined_at: Option<OffsetDateTime>,
     /// The slugs of the apps whose rules name the group.
     pub used_by: Vec<String>,
 }
@@ -58,26 +60,29 @@ pub(super) fn groups_after(
 /// Groups, from their names and notes, with the number of members and the apps that name them.
 fn with_uses(conn: &mut PgConnection, rows: Vec<(String, String)>) -> Result<Vec<GroupRow>, Fault> {
     let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
-    let members: Vec<(String, i64)> = group_members::table
+    let members: Vec<(String, i64, Option<OffsetDateTime>)> = group_members::table
         .filter(group_members::group_name.eq_any(names))
         .group_by(group_members::group_name)
-        .select((group_members::group_name, count_star()))
+        .select((group_members::group_name, count_star(), max(group_members::since)))
         .load(conn)?;
     let used: Vec<(String, Vec<Option<String>>)> = app_rules::table
         .inner_join(apps::table)
         .order(apps::slug)
         .select((apps::slug, app_rules::groups))
         .load(conn)?;
-    rows.into_iter()
-        .map(|(text, note)| {
-            let name = GroupName::parse(&text).map_err(|_| Fault::bug(format_args!("group {text:?}")))?;
-            let count = members.iter().find(|(group, _)| *group == text).map_or(0, |(_, count)| *count);
+    Ok(rows
+        .into_iter()
+        .filter_map(|(text, note)| {
+            // Older versions accepted names that no URL can contain.
+            let name = GroupName::parse(&text).ok()?;
+            let of_group = members.iter().find(|(group, ..)| *group == text);
+            let (count, last_joined_at) = of_group.map_or((0, None), |(_, count, last)| (*count, *last));
             let users = used.iter().filter(|(_, named)| named.iter().flatten().any(|named| *named == text));
             let mut used_by: Vec<String> = users.map(|(slug, _)| slug.clone()).collect();
             used_by.dedup();
-            Ok(GroupRow { name, note, members: count, used_by })
+            Some(GroupRow { name, note, members: count, last_joined_at, used_by })
         })
-        .collect()
+        .collect())
 }
 
 pub(super) fn members(conn: &mut PgConnection, group: &GroupName) -> Result<Vec<MemberRow>, Fault> {

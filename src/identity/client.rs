@@ -1,6 +1,8 @@
-//! Who sent a request: IP address, user agent and known-device cookie.
+//! Who sent a request: IP address, user agent, known-device cookie and access token.
 
 use std::net::IpAddr;
+
+use uuid::Uuid;
 
 use crate::secret::TokenHash;
 
@@ -11,8 +13,17 @@ pub struct Client {
     pub user_agent: String,
     /// The hash of the known-device cookie. Only the database says whether it belongs to a log-in.
     pub browser: Option<TokenHash>,
+    /// The access token of the request. Every event that the request causes names it.
+    pub token: Option<ClientToken>,
     /// Only [`Client::operator`] sets this; no request can.
     is_operator: bool,
+}
+
+/// An access token as events name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientToken {
+    pub id: Uuid,
+    pub name: String,
 }
 
 /// The user agent of events that the command line causes.
@@ -63,13 +74,18 @@ impl Client {
             address: address.map(|ip| ip.to_string()).unwrap_or_default(),
             user_agent: cut(user_agent).to_owned(),
             browser,
-            is_operator: false,
+            ..Self::default()
         }
     }
 
     /// The client of an earlier request, from its stored address and user agent.
     pub(crate) fn stored(address: String, user_agent: String) -> Self {
-        Self { address, user_agent, browser: None, is_operator: false }
+        Self { address, user_agent, ..Self::default() }
+    }
+
+    /// The same client, which acts with this access token.
+    pub fn with_token(self, id: Uuid, name: &str) -> Self {
+        Self { token: Some(ClientToken { id, name: name.to_owned() }), ..self }
     }
 
     /// The operator on the command line.

@@ -9,7 +9,7 @@ mod session_owner;
 mod session_profile;
 mod user;
 
-pub use client::{Agent, Client};
+pub use client::{Agent, Client, ClientToken};
 pub use email::{Email, EmailKey, InvalidEmail};
 pub use group_name::{GroupName, InvalidGroupName};
 pub use login_method::LoginMethod;

@@ -78,13 +78,18 @@ pub(crate) fn user_at(
     email_key: &EmailKey,
 ) -> Result<Option<(UserId, User)>, Fault> {
     let Some(id) = user_id(conn, email_key)? else { return Ok(None) };
+    Ok(active_user(conn, id)?.map(|user| (id, user)))
+}
+
+/// A user as sessions cache them; `None` if the user is disabled.
+pub(crate) fn active_user(conn: &mut PgConnection, id: UserId) -> Result<Option<User>, Fault> {
     let row: Option<SessionUser> = users::table
         .filter(dsl::id.eq(id.0))
         .filter(dsl::disabled_at.is_null())
         .select(session_user_columns!())
         .first(conn)
         .optional()?;
-    Ok(row.map(session_user).transpose()?.map(|user| (id, user)))
+    row.map(session_user).transpose()
 }
 
 /// The email recipient for a user; `None` if the user is disabled.

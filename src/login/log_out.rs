@@ -50,7 +50,7 @@ impl Login {
 
     /// Ends every session of the user except this one; returns how many.
     pub async fn revoke_other_sessions(&self, live: LiveUser, client: Client) -> Result<usize, Fault> {
-        self.revoke_sessions_except(live.user_id(), live.record.handle, client).await
+        self.revoke_sessions_except(live.user_id(), Some(live.record.handle), client).await
     }
 
     /// The same for a user who acts in the session `here`, or with a token.
@@ -81,11 +81,11 @@ impl Login {
             .await
     }
 
-    /// Ends every session of the user except `kept`; returns how many.
+    /// Ends every session of the user except `kept`, which is that of the request or of its token; returns how many.
     pub async fn revoke_sessions_except(
         &self,
         user: UserId,
-        kept: Handle,
+        kept: Option<Handle>,
         client: Client,
     ) -> Result<usize, Fault> {
         let login = self.clone();
@@ -98,8 +98,8 @@ impl Login {
                     .in_this_browser();
                 let ended = login.cleaner.clean_up(tx, &request)?.sessions;
                 if ended > 0 {
-                    NewEvent::by_owner(AuditAction::SessionsRevoked, user, &client)
-                        .session(kept)
+                    let event = NewEvent::by_owner(AuditAction::SessionsRevoked, user, &client);
+                    NewEvent { session: kept, ..event }
                         .data(&EventDetail::EndedSessions { ended, whose: EndedOf::UserOthers })
                         .write(tx)?;
                 }

@@ -9,6 +9,6 @@ mod service;
 
 pub(crate) use link::LinkDetails;
 pub use link::{LinkPurpose, MailedLink};
-pub use notice::{AddedFactor, Mail, MailWriter, Notice, RemovedFactor, write_nothing};
+pub use notice::{AddedFactor, Mail, MailWriter, Notice, ProgramChange, RemovedFactor, write_nothing};
 pub use queries::PendingEmail;
 pub use service::Notices;

@@ -77,8 +77,8 @@ pub enum Notice<'a> {
     },
     /// `not_me` ends the session that created it, and every token; `None` if the operator created it.
     TokenCreated {
-        /// Whether it opens the API; otherwise it opens one app.
-        opens_api: bool,
+        /// The scopes for the API; empty: it opens one app.
+        api_scopes: Vec<&'static str>,
         expires_at: OffsetDateTime,
         not_me: Option<MailedLink>,
     },
@@ -106,11 +106,11 @@ pub enum Notice<'a> {
         failures: i32,
         unlock: MailedLink,
     },
-    /// To every administrator: a program changed the role of `user`, with a token of the administrator `by`.
-    RoleChanged {
+    /// To every administrator: a program changed `user`, with a token of the administrator `by`.
+    ChangedByProgram {
         user: UserId,
         email: &'a Email,
-        role: Role,
+        change: ProgramChange,
         by: &'a Email,
     },
     /// After so many wrong passwords, none is checked: from unknown browsers, or in one known browser.
@@ -119,6 +119,16 @@ pub enum Notice<'a> {
         unknown_browser: bool,
         unlock: MailedLink,
     },
+}
+
+/// A change by a program that every administrator is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgramChange {
+    Role(Role),
+    /// An administrator was disabled.
+    Disabled,
+    /// An administrator was enabled.
+    Enabled,
 }
 
 /// A way to log in that was added.

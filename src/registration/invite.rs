@@ -5,12 +5,13 @@ use uuid::Uuid;
 use crate::audit::{AuditAction, NewEvent};
 use crate::cleanup::queries::database_time;
 use crate::db::time::Moment;
-use crate::db::{Failed, Fault, refuse};
+use crate::db::{Failed, Fault, Refusable as _, refuse};
 use crate::identity::{Client, Email, InvalidEmail, UserId};
 use crate::notices::Mail;
 use crate::registration::queries::InvitationRow;
 use crate::registration::{Registration, queries};
 use crate::secret::Token;
+use crate::throttle::{RetryAfter, count_mail};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum InviteRefusal {
@@ -19,6 +20,8 @@ pub enum InviteRefusal {
     Registered,
     /// Mail is off, so the invitation cannot be sent.
     NoMail,
+    /// This address has been sent too many emails.
+    TooMany(RetryAfter),
 }
 
 /// An invitation that can still be accepted.
@@ -47,6 +50,7 @@ impl Registration {
                 if queries::is_taken(conn, email.key())? {
                     return refuse(InviteRefusal::Registered);
                 }
+                count_mail(conn, email.key(), &registration.throttle).map_refusal(InviteRefusal::TooMany)?;
                 let good_for = registration.lifetimes.invite_for;
                 let token = Token::generate().map_err(Fault::from)?;
                 queries::withdraw_invitations_of(conn, &email)?;

@@ -19,14 +19,23 @@ const RECOVERY_CODES: i32 = 10;
 /// Passwords that may be tried with the link of one registration in an hour.
 const REGISTRATION_PASSWORDS: i32 = 10;
 
-/// Counts one email to `email_key` within the hour.
+/// Counts one email to `email_key` within the hour. A visitor must not learn that it is refused.
 pub(crate) fn admit_mail(
     conn: &mut PgConnection,
     email_key: &EmailKey,
     throttle: &Throttle,
 ) -> Result<bool, Fault> {
+    Ok(count_mail(conn, email_key, throttle).split()?.is_ok())
+}
+
+/// The same for an administrator, who is told how long to wait.
+pub(crate) fn count_mail(
+    conn: &mut PgConnection,
+    email_key: &EmailKey,
+    throttle: &Throttle,
+) -> Result<(), Failed<RetryAfter>> {
     let counter = throttle.counter_names.name("mail", email_key.as_str());
-    Ok(count(conn, &counter, throttle.limits.mails_per_hour - 1, &HOURLY).split()?.is_ok())
+    count(conn, &counter, throttle.limits.mails_per_hour - 1, &HOURLY).map(drop)
 }
 
 /// Counts one reset link to `email_key`. Reset links have a counter of their own: emails that a stranger requests must

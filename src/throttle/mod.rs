@@ -14,6 +14,6 @@ pub use counter::RetryAfter;
 pub(crate) use counter::Throttle;
 pub(crate) use form_limits::{
     admit_form, admit_mail, admit_mail_by_user, admit_missing_step_notice, admit_passkey_start,
-    admit_recovery_code, admit_registration_password, admit_reset_mail, count_token_guess,
+    admit_recovery_code, admit_registration_password, admit_reset_mail, count_mail, count_token_guess,
 };
 pub(crate) use refund_on_fault::RefundOnFault;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use diesel::pg::PgConnection;
 
+use crate::apps::app_for_tokens_of;
 use crate::audit::{AuditAction, EventDetail, NewEvent};
 use crate::config::TokenLimits;
 use crate::db::{Failed, Fault, refuse};
@@ -107,8 +108,11 @@ impl Tokens {
             }
             None => None,
         };
-        let opens_api = matches!(record.scopes, RequestedScopes::Api(_));
-        let notice = Notice::TokenCreated { opens_api, expires_at: record.expires_at, not_me };
+        let api_scopes = match &record.scopes {
+            RequestedScopes::Api(scopes) => scopes.iter().map(ApiScope::as_str).collect(),
+            RequestedScopes::App(_) => Vec::new(),
+        };
+        let notice = Notice::TokenCreated { api_scopes, expires_at: record.expires_at, not_me };
         self.notices.send_notice(conn, owner, &notice, client)
     }
 }
@@ -124,9 +128,14 @@ fn allowed_scopes(conn: &mut PgConnection, token: &NewToken) -> Result<TokenScop
                 None => Ok(TokenScopes::Api(*scopes)),
             }
         }
-        RequestedScopes::App(slug) => match queries::app_of_slug(conn, slug)? {
-            Some(app) => Ok(TokenScopes::App(app)),
-            None => refuse(TokenRefusal::NoSuchApp(slug.to_string())),
-        },
+        RequestedScopes::App(slug) => {
+            let app = match token.made_by {
+                Some(_) => app_for_tokens_of(conn, slug, token.user)?,
+                // The operator may create it before the rules.
+                None => queries::app_of_slug(conn, slug)?,
+            };
+            app.map(TokenScopes::App)
+                .ok_or_else(|| Failed::Refused(TokenRefusal::NoSuchApp(slug.to_string())))
+        }
     }
 }

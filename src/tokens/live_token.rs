@@ -97,7 +97,7 @@ impl LeasedEntry for CachedToken {
                     principal: entry.user_id.principal(),
                     expires_at: entry.expires_at,
                     last_used_at: entry.last_used_at,
-                    // The token of a disabled user works again when the user is enabled.
+                    // Disabling a user revokes the tokens; an older version does not.
                     entry: (!is_disabled).then_some(entry),
                     read_at,
                 })

@@ -156,6 +156,7 @@ impl RequestedScopes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cleanup::SCOPES_OF_MEMBERS;
 
     #[test]
     fn every_scope_is_parsed_as_it_is_written() {
@@ -191,5 +192,7 @@ mod tests {
         let members: Vec<ApiScope> =
             ApiScope::ALL.into_iter().filter(|scope| scope.required_role() == Role::Member).collect();
         assert_eq!(members, [ApiScope::Me]);
+        // A demotion keeps the tokens that have no other scope.
+        assert_eq!(members.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(), SCOPES_OF_MEMBERS);
     }
 }

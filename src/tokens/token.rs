@@ -59,6 +59,7 @@ pub enum TokenRefusal {
     NameTaken,
     /// The scope needs a higher role than the user has.
     RoleTooLow(ApiScope),
+    /// There is no such app, or it accepts no tokens of the user who creates this one.
     NoSuchApp(String),
     LifetimeTooLong {
         max: Duration,

@@ -173,8 +173,10 @@ impl Administration {
         user: UserId,
         client: Client,
     ) -> Result<(), Failed<AdminRefusal>> {
-        self.change_user(user, true, move |admin, tx| admin.apply_disabled(tx, actor, user, true, &client))
-            .await
+        self.change_user(user, true, move |admin, tx| {
+            admin.apply_disabled(tx, actor, user, true, &client).map(drop)
+        })
+        .await
     }
 
     /// Unlocks the password of a user, for the operator.
@@ -202,8 +204,10 @@ impl Administration {
         user: UserId,
         client: Client,
     ) -> Result<(), Failed<AdminRefusal>> {
-        self.change_user(user, false, move |admin, tx| admin.apply_disabled(tx, actor, user, false, &client))
-            .await
+        self.change_user(user, false, move |admin, tx| {
+            admin.apply_disabled(tx, actor, user, false, &client).map(drop)
+        })
+        .await
     }
 
     pub async fn revoke_sessions_of(
@@ -251,14 +255,17 @@ impl Administration {
     pub async fn revoke_all_sessions(&self, client: Client) -> Result<usize, Fault> {
         let ended = self
             .sessions
-            .revoke_everyone(move |tx, ended| {
-                let detail = EventDetail::EndedSessions { ended, whose: EndedOf::Everyone };
-                NewEvent::unproven(AuditAction::SessionsRevoked, None, &client).data(&detail).write(tx)
+            .revoke_everyone({
+                let client = client.clone();
+                move |tx, ended| {
+                    let detail = EventDetail::EndedSessions { ended, whose: EndedOf::Everyone };
+                    NewEvent::unproven(AuditAction::SessionsRevoked, None, &client).data(&detail).write(tx)
+                }
             })
             .await?;
         // Afterwards, so that it covers what those sessions did until they ended.
         let until = self.db.read(crate::cleanup::queries::database_time).await?;
-        self.cleaner.clean_up_all_users(until).await?;
+        self.cleaner.clean_up_all_users(until, &client).await?;
         Ok(ended)
     }
 

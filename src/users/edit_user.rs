@@ -3,8 +3,8 @@
 use crate::audit::{AuditAction, EndedOf, EventDetail, NewEvent};
 use crate::cleanup::{Cleanup, CleanupRequest};
 use crate::db::{Failed, Fault, refuse};
-use crate::identity::{Client, Name, Role, UserId};
-use crate::notices::Notice;
+use crate::identity::{Client, Name, Recipient, Role, UserId};
+use crate::notices::{Notice, ProgramChange};
 use crate::users::admin::{AdminRefusal, Administration, lock_for_change};
 use crate::users::queries;
 use crate::users::queries::UserRecord;
@@ -19,8 +19,8 @@ pub struct UserEdit {
 }
 
 impl Administration {
-    /// Changes a user in one transaction, for a program that acts for an administrator. A change of the role is mailed to
-    /// every administrator, because no administrator saw a page about it.
+    /// Changes a user in one transaction, for a program that acts for an administrator. A change of the role and whether an
+    /// administrator is disabled are mailed to every administrator, because no administrator saw a page about it.
     ///
     /// * `when`: whether the caller expects this current state.
     pub async fn edit_user(
@@ -43,6 +43,9 @@ impl Administration {
                 if !when(&before) {
                     return refuse(AdminRefusal::Changed);
                 }
+                // Those who stop to be administrators with this change are told as well.
+                let mut told = queries::active_administrators(tx)?;
+                let mut changes = Vec::new();
                 let actor = Some(actor);
                 if let Some(name) = edit.name.filter(|name| name.as_str() != before.name) {
                     queries::set_name(tx, user, &name)?;
@@ -53,10 +56,19 @@ impl Administration {
                 if let Some(role) = edit.role
                     && admin.apply_role(tx, actor, user, role, &client)?
                 {
-                    admin.notify_administrators(tx, actor, user, role, &client)?;
+                    changes.push(ProgramChange::Role(role));
                 }
-                if let Some(disabled) = edit.disabled {
-                    admin.apply_disabled(tx, actor, user, disabled, &client)?;
+                if let Some(disabled) = edit.disabled
+                    && admin.apply_disabled(tx, actor, user, disabled, &client)?
+                    && (before.role == Role::Admin || edit.role == Some(Role::Admin))
+                {
+                    changes.push(if disabled { ProgramChange::Disabled } else { ProgramChange::Enabled });
+                }
+                if !changes.is_empty() {
+                    let known: Vec<UserId> = told.iter().map(|administrator| administrator.id).collect();
+                    let after = queries::active_administrators(tx)?.into_iter();
+                    told.extend(after.filter(|administrator| !known.contains(&administrator.id)));
+                    admin.notify_administrators(tx, &told, actor, (user, &changes), &client)?;
                 }
                 queries::user_record(tx, user)?.ok_or(Failed::Refused(AdminRefusal::NoSuchUser))
             })
@@ -108,6 +120,7 @@ impl Administration {
         Ok(true)
     }
 
+    /// `false` if the user was in this state already.
     pub(super) fn apply_disabled(
         &self,
         tx: &mut SessionTx<'_>,
@@ -115,15 +128,16 @@ impl Administration {
         user: UserId,
         disabled: bool,
         client: &Client,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         if !queries::set_disabled(tx, user, disabled)? {
-            return Ok(());
+            return Ok(false);
         }
         if disabled {
             self.cleaner.clean_up(tx, &CleanupRequest::new(Cleanup::Disable, user, client).by(actor))?;
         }
         let action = if disabled { AuditAction::Disabled } else { AuditAction::Enabled };
-        NewEvent::by_admin(action, actor, user, client).write(tx)
+        NewEvent::by_admin(action, actor, user, client).write(tx)?;
+        Ok(true)
     }
 
     pub(super) fn apply_end_of_sessions(
@@ -146,17 +160,19 @@ impl Administration {
     fn notify_administrators(
         &self,
         tx: &mut SessionTx<'_>,
+        administrators: &[Recipient],
         actor: Option<UserId>,
-        user: UserId,
-        role: Role,
+        (user, changes): (UserId, &[ProgramChange]),
         client: &Client,
     ) -> Result<(), Fault> {
         let email = |tx: &mut SessionTx<'_>, user| crate::identity::queries::email_of(tx, user);
         let by = actor.map(|actor| email(tx, actor)).transpose()?.flatten();
         let (Some(changed), Some(by)) = (email(tx, user)?, by) else { return Ok(()) };
-        for administrator in queries::active_administrators(tx)? {
-            let notice = Notice::RoleChanged { user, email: &changed, role, by: &by };
-            self.notices.send_notice(tx, &administrator, &notice, client)?;
+        for administrator in administrators {
+            for change in changes {
+                let notice = Notice::ChangedByProgram { user, email: &changed, change: *change, by: &by };
+                self.notices.send_notice(tx, administrator, &notice, client)?;
+            }
         }
         Ok(())
     }

@@ -24,6 +24,11 @@ impl Administration {
         self.db.read(move |conn| queries::user_record(conn, user)).await
     }
 
+    pub async fn is_live_session(&self, session: Handle) -> Result<bool, Fault> {
+        let sessions = self.sessions.clone();
+        self.db.read(move |conn| sessions.is_live(conn, session)).await
+    }
+
     /// Live sessions with their users, the newest first: `limit` of them after `after`. One query.
     pub async fn sessions_of_users(
         &self,

@@ -178,11 +178,12 @@ pub fn api_table() -> Vec<Route> {
         UsersRead     ::get   ("/api/v1/users",                          "List users",                                list::<UserResource>),
         UsersRead     ::get   ("/api/v1/users/{id}",                     "Show a user",                               show::<UserResource>),
         UsersWrite    ::patch ("/api/v1/users/{id}",                     "Change a user",                             patch::<UserResource>),
-        UsersWrite    ::delete("/api/v1/users/{id}/sessions",            "End the sessions of a user",                users::end_sessions),
+        UsersWrite    ::delete("/api/v1/users/{id}/sessions",            "End the sessions and tokens of a user",     users::end_sessions),
         RolesWrite    ::put   ("/api/v1/users/{id}/role",                "Set the role of a user",                    replace::<RoleResource>),
 
         Invitations   ::get   ("/api/v1/invitations",                    "List invitations",                          list::<InvitationResource>),
         Invitations   ::post  ("/api/v1/invitations",                    "Invite someone",                            add::<InvitationResource>),
+        Invitations   ::get   ("/api/v1/invitations/{id}",               "Show an invitation",                        show::<InvitationResource>),
         Invitations   ::delete("/api/v1/invitations/{id}",               "Withdraw an invitation",                    remove::<InvitationResource>),
 
         SessionsRead  ::get   ("/api/v1/sessions",                       "List sessions",                             list::<SessionResource>),

@@ -91,7 +91,7 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     browser.get("/account/security").await.is(200);
     browser.post(&format!("{path}/remove"), &[]).await.redirects_to("/account/security");
     let fields = [("name", TYPED), ("expires", "7d"), ("me", "1")];
-    browser.fill_in("/account/tokens", &fields).await.is(200).is_page("account/tokens");
+    browser.fill_in("/account/tokens", &fields).await.is(200).is_page("account/tokens/created");
     // Address, password, deletion of the account.
     browser.fill_in("/account/email", &[("email", "eve@example.org")]).await.is(303);
     let confirm = app.letter("eve@example.org", subjects::CONFIRM_EMAIL).await;
@@ -138,7 +138,11 @@ async fn no_email_contains_typed_text() {
     let mut admin = thief(&app, &grace).await;
     admin.fill_in("/admin/invitations", &[("email", "radia@example.org")]).await.is(303);
     let mut program = Program::with_all(&app, &grace).await;
-    program.patch(&format!("/api/v1/users/{}", mary.id), &json!({ "role": "admin" })).await.is(200);
+    let path = format!("/api/v1/users/{}", mary.id);
+    program.put(&format!("{path}/role"), &json!({ "role": "admin" })).await.is(200);
+    for disabled in [true, false] {
+        program.patch(&path, &json!({ "disabled": disabled })).await.is(200);
+    }
 
     let letters = app.accounts.mailer().mailbox(app.accounts.db()).await.unwrap();
     let mut seen = BTreeSet::new();
@@ -154,10 +158,15 @@ async fn no_email_contains_typed_text() {
     }
     let missing: Vec<_> = subjects().into_iter().filter(|subject| !seen.contains(subject)).collect();
     assert!(missing.is_empty(), "never written here: {missing:?} among {seen:?}");
-    for of_codes in
-        ["3 recovery codes are left", "One recovery code is left", "Your last recovery code was used"]
-    {
-        assert!(seen.contains(of_codes), "{of_codes}");
+    for subject in [
+        "3 recovery codes are left",
+        "One recovery code is left",
+        "Your last recovery code was used",
+        "A program changed a role",
+        "A program disabled an administrator",
+        "A program enabled an administrator",
+    ] {
+        assert!(seen.contains(subject), "{subject}");
     }
 }
 

@@ -9,6 +9,7 @@ use diesel::sql_types::Text;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::audit::acting_token;
 use crate::audit::events::{AuditAction, Event, NewEvent};
 use crate::audit::trail::{LinkedRecord, TrailFilter};
 use crate::db::Fault;
@@ -21,6 +22,11 @@ use latchkey_sessions::Handle;
 pub(crate) fn insert_event(conn: &mut PgConnection, event: &NewEvent<'_>) -> Result<(), Fault> {
     let printable = |text: &str| text.chars().filter(|c| *c != '\0').take(400).collect::<String>();
     let (address, user_agent) = event.client.recorded();
+    let detail = event.detail.replace('\0', "");
+    let detail = match &event.client.token {
+        Some(token) => acting_token::join(&detail, token),
+        None => detail,
+    };
     diesel::insert_into(audit_events::table)
         .values((
             dsl::act.eq(event.action.as_str()),
@@ -29,7 +35,7 @@ pub(crate) fn insert_event(conn: &mut PgConnection, event: &NewEvent<'_>) -> Res
             dsl::session.eq(event.session.map(|handle| handle.0)),
             dsl::address.eq(printable(address)),
             dsl::user_agent.eq(printable(user_agent)),
-            dsl::detail.eq(event.detail.replace('\0', "")),
+            dsl::detail.eq(detail),
         ))
         .execute(conn)?;
     Ok(())
@@ -99,6 +105,7 @@ pub(crate) fn events(
 fn event(
     (at, act, (actor, actor_name), (subject, subject_name), address, user_agent, detail): EventColumns,
 ) -> Event {
+    let (detail, token) = acting_token::split(detail);
     Event {
         at,
         action: AuditAction::parse(&act),
@@ -108,6 +115,7 @@ fn event(
         subject_name,
         agent: Agent::stored(&address, user_agent),
         address,
+        token,
         detail,
     }
 }

@@ -8,25 +8,59 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::operation::{DescribedAnswer, DescribedOperation};
-use super::precondition::etag;
+use super::precondition::{ReadCondition, etag};
 use super::resource::Resource;
+use super::scoped::{ScopeType as _, Scoped};
+use crate::web::http::error::Error;
+
+/// Describes the header `ETag`.
+const ETAG: &str = "The state of the item, for `If-Match` and `If-None-Match`.";
+
+/// Describes 409.
+pub const CONFLICT: &str = "The current state does not allow the change; `code` gives the reason.";
 
 /// An item, as it is after the request.
 pub struct ItemAnswer<R: Resource> {
-    out: R::Out,
+    status: StatusCode,
+    /// `None`: only the status and the headers are sent.
+    out: Option<R::Out>,
     etag: String,
     /// The path of an item that the request added.
-    added_at: Option<String>,
+    location: Option<String>,
 }
 
 impl<R: Resource> ItemAnswer<R> {
     pub fn of(model: &R::Model) -> Self {
-        Self { out: model.into(), etag: etag(&R::version(model)), added_at: None }
+        Self {
+            status: StatusCode::OK,
+            out: Some(model.into()),
+            etag: etag(&R::version(model)),
+            location: None,
+        }
     }
 
     /// 201 instead of 200.
     pub fn added_at(self, path: String) -> Self {
-        Self { added_at: Some(path), ..self }
+        Self { status: StatusCode::CREATED, location: Some(path), ..self }
+    }
+
+    /// 304 if the client knows this state.
+    ///
+    /// # Errors
+    /// 412.
+    pub fn unless_known(self, when: &ReadCondition) -> Result<Self, Error> {
+        Ok(match when.is_needed(&self.etag)? {
+            true => self,
+            false => Self { status: StatusCode::NOT_MODIFIED, out: None, ..self },
+        })
+    }
+
+    /// 204 if the token may change the item but not read it.
+    pub fn readable_with<W>(self, me: &Scoped<W>) -> Self {
+        match me.token.allows(R::Read::SCOPE) {
+            true => self,
+            false => Self { status: StatusCode::NO_CONTENT, out: None, ..self },
+        }
     }
 }
 
@@ -34,12 +68,15 @@ impl<R: Resource> Responder for ItemAnswer<R> {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        let mut response = HttpResponse::Ok();
+        let mut response = HttpResponse::build(self.status);
         response.insert_header((header::ETAG, self.etag));
-        if let Some(path) = self.added_at {
-            response.status(StatusCode::CREATED).insert_header((header::LOCATION, path));
+        if let Some(path) = self.location {
+            response.insert_header((header::LOCATION, path));
         }
-        response.json(self.out)
+        match self.out {
+            Some(out) => response.json(out),
+            None => response.finish(),
+        }
     }
 }
 
@@ -47,7 +84,7 @@ impl<R: Resource> DescribedAnswer for ItemAnswer<R> {
     fn describe(operation: &mut DescribedOperation) {
         let schema = operation.refer::<R::Out>();
         operation.answer(200, "The item.", schema);
-        operation.answer_header(200, "ETag", "The state of the item, for `If-Match`.");
+        operation.answer_header(200, "ETag", ETAG);
     }
 }
 
@@ -64,8 +101,8 @@ impl<R: Resource> Responder for StoredItem<R> {
 
 impl<R: Resource> DescribedAnswer for StoredItem<R> {
     fn describe(operation: &mut DescribedOperation) {
-        ItemAnswer::<R>::describe(operation);
-        operation.refuses(409, "The current state does not allow the change; `code` gives the reason.");
+        ChangedItem::<R>::describe(operation);
+        operation.answer_header(204, "Location", "The path of the item, if it was added.");
         describe_added::<R>(operation);
     }
 }
@@ -84,7 +121,11 @@ impl<R: Resource> Responder for ChangedItem<R> {
 impl<R: Resource> DescribedAnswer for ChangedItem<R> {
     fn describe(operation: &mut DescribedOperation) {
         ItemAnswer::<R>::describe(operation);
-        operation.refuses(409, "The current state does not allow the change; `code` gives the reason.");
+        let scope = R::Read::SCOPE.as_str();
+        let what = format!("Done. There is no body, because the token lacks the scope `{scope}`.");
+        operation.answers.insert(204, json!({ "description": what }));
+        operation.answer_header(204, "ETag", ETAG);
+        operation.refuses(409, CONFLICT);
     }
 }
 
@@ -101,7 +142,7 @@ impl<R: Resource> Responder for AddedItem<R> {
 
 impl<R: Resource> DescribedAnswer for AddedItem<R> {
     fn describe(operation: &mut DescribedOperation) {
-        operation.refuses(409, "The current state does not allow the change; `code` gives the reason.");
+        operation.refuses(409, CONFLICT);
         describe_added::<R>(operation);
     }
 }
@@ -109,7 +150,7 @@ impl<R: Resource> DescribedAnswer for AddedItem<R> {
 fn describe_added<R: Resource>(operation: &mut DescribedOperation) {
     let schema = operation.refer::<R::Out>();
     operation.answer(201, "The item was added.", schema);
-    operation.answer_header(201, "ETag", "The state of the item, for `If-Match`.");
+    operation.answer_header(201, "ETag", ETAG);
     operation.answer_header(201, "Location", "The path of the item.");
 }
 
@@ -188,6 +229,5 @@ impl Responder for NoContent {
 impl DescribedAnswer for NoContent {
     fn describe(operation: &mut DescribedOperation) {
         operation.answers.insert(204, json!({ "description": "Done; there is no body." }));
-        operation.refuses(409, "The current state does not allow the change; `code` gives the reason.");
     }
 }

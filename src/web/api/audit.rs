@@ -1,7 +1,7 @@
 //! The audit trail for programs that copy it: pages in the order of the hash chain, as JSON or one event per line.
 
 use actix_web::body::BoxBody;
-use actix_web::http::header;
+use actix_web::http::header::{self, Accept, Header as _, Quality};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,10 +14,11 @@ use super::api_time::ApiTime;
 use super::context::ApiContext;
 use super::listing::limit;
 use super::operation::{DescribedAnswer, DescribedOperation};
-use super::query::Query;
+use super::query::{Query, refused};
 use super::scoped::{AuditRead, Scoped};
-use crate::audit::{Actor, LinkedRecord, TrailFilter};
+use crate::audit::{Actor, AuditAction, LinkedRecord, TrailFilter};
 use crate::identity::UserId;
+use crate::web::copy::api::UNKNOWN_ACTION;
 use crate::web::http::error::Error;
 
 const NDJSON: &str = "application/x-ndjson";
@@ -39,6 +40,8 @@ pub struct EventOut {
     pub subject: Option<EventUserOut>,
     /// The session in which it happened, or the affected session.
     pub session: Option<Uuid>,
+    /// The access token with which the actor did it; null: none.
+    pub token: Option<EventTokenOut>,
     /// The IP address of the client; empty for the operator.
     pub address: String,
     pub user_agent: String,
@@ -52,6 +55,13 @@ pub struct EventUserOut {
     pub id: Uuid,
     /// Null: the account was deleted.
     pub name: Option<String>,
+}
+
+/// An access token in an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EventTokenOut {
+    pub id: Uuid,
+    pub name: String,
 }
 
 /// Who caused an event.
@@ -86,6 +96,7 @@ impl From<&LinkedRecord> for EventOut {
             actor: user(event.actor, &event.actor_name),
             subject: user(event.subject, &event.subject_name),
             session: session.map(|session| session.0),
+            token: event.token.as_ref().map(|token| EventTokenOut { id: token.id, name: token.name.clone() }),
             address: event.address.clone(),
             user_agent: event.browser().to_owned(),
             detail: object.unwrap_or_else(|| event.detail.clone().into()),
@@ -128,6 +139,9 @@ pub async fn list(
     ctx: ApiContext,
     Query(params): Query<TrailParams>,
 ) -> Result<TrailPage, Error> {
+    if params.act.as_deref().is_some_and(|act| AuditAction::parse(act).is_none()) {
+        return Err(refused(UNKNOWN_ACTION).into());
+    }
     let wanted = limit(params.limit.map(|limit| limit.to_string()))?;
     let filter = TrailFilter {
         act: params.act.clone(),
@@ -170,11 +184,11 @@ impl Responder for TrailPage {
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let mut response = HttpResponse::Ok();
+        response.insert_header((header::VARY, header::ACCEPT.as_str()));
         if let Some(next) = self.next {
             response.insert_header((header::LINK, format!("<{next}>; rel=\"next\"")));
         }
-        let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-        if !accept.is_some_and(|accept| accept.contains(NDJSON)) {
+        if !prefers_lines(request) {
             return response.json(self.page);
         }
         let line =
@@ -183,13 +197,62 @@ impl Responder for TrailPage {
     }
 }
 
+/// Whether `Accept` names newline-delimited JSON with a higher quality than JSON (RFC 9110 §12.5.1).
+fn prefers_lines(request: &HttpRequest) -> bool {
+    let Ok(accept) = Accept::parse(request) else { return false };
+    quality(&accept, "x-ndjson") > quality(&accept, "json")
+}
+
+/// The quality of a type, by the most specific range that covers it.
+fn quality(accept: &Accept, subtype: &str) -> Quality {
+    let precision = |range: &str, kind: &str| match (range, kind) {
+        ("application", kind) if kind == subtype => Some(2),
+        ("application", "*") => Some(1),
+        ("*", "*") => Some(0),
+        _ => None,
+    };
+    let covering = accept.iter().filter_map(|range| {
+        let (kind, quality) = (&range.item, range.quality);
+        Some((precision(kind.type_().as_str(), kind.subtype().as_str())?, quality))
+    });
+    covering.max_by_key(|(precision, _)| *precision).map_or(Quality::ZERO, |(_, quality)| quality)
+}
+
 impl DescribedAnswer for TrailPage {
     fn describe(operation: &mut DescribedOperation) {
         ListPage::<EventOut>::describe(operation);
         operation.answer_header(200, "Link", "The next page, with `rel=\"next\"`.");
+        operation.answer_header(200, "Vary", "`Accept`, which chooses between JSON and lines.");
         if let Some(answer) = operation.answers.get_mut(&200) {
             let what = "One event per line, on `Accept: application/x-ndjson`.";
             answer["content"][NDJSON] = json!({ "schema": { "type": "string", "description": what } });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn the_preferred_format_is_sent() {
+        for (accept, lines) in [
+            ("application/x-ndjson", true),
+            ("application/x-ndjson, application/json;q=0.5", true),
+            ("application/json;q=0.5, application/x-ndjson;q=0.6", true),
+            ("APPLICATION/X-NDJSON, */*;q=0.1", true),
+            ("application/x-ndjson;q=0, application/json", false),
+            ("application/x-ndjson;q=0", false),
+            ("application/json, application/x-ndjson;q=0.9", false),
+            ("text/html, */*", false),
+            ("application/*", false),
+            ("text/x; a=\"application/x-ndjson\"", false),
+            ("", false),
+        ] {
+            let request = TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request();
+            assert_eq!(prefers_lines(&request), lines, "{accept}");
+        }
+        assert!(!prefers_lines(&TestRequest::default().to_http_request()));
     }
 }

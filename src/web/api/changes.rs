@@ -1,12 +1,17 @@
 //! The handlers of single items: one for each method, for all resources.
 
-use super::answers::{AddedItem, ChangedItem, ItemAnswer, NoContent, StoredItem};
+use std::marker::PhantomData;
+
+use actix_web::body::BoxBody;
+use actix_web::{HttpRequest, HttpResponse, Responder};
+
+use super::answers::{AddedItem, CONFLICT, ChangedItem, ItemAnswer, NoContent, StoredItem};
 use super::context::ApiContext;
 use super::input::Input;
 use super::methods::{Creatable, Deletable, Patchable, Replaceable, Retrievable};
-use super::operation::{DescribedArg, DescribedOperation};
+use super::operation::{DescribedAnswer, DescribedArg, DescribedOperation};
 use super::path_names::PathNames;
-use super::precondition::Precondition;
+use super::precondition::{Precondition, ReadCondition};
 use super::scoped::Scoped;
 use crate::web::http::error::Error;
 use crate::web::http::path::Path;
@@ -15,9 +20,10 @@ pub async fn show<R: Retrievable>(
     _: Scoped<R::Read>,
     ctx: ApiContext,
     Path(path): Path<R::Path>,
+    when: ReadCondition,
 ) -> Result<ItemAnswer<R>, Error> {
-    let found = R::find(ctx.accounts(), &path).await?;
-    found.as_ref().map(ItemAnswer::of).ok_or(Error::NotFound)
+    let found = R::find(ctx.accounts(), &path).await?.ok_or(Error::NotFound)?;
+    ItemAnswer::of(&found).unless_known(&when)
 }
 
 pub async fn add<R: Creatable>(
@@ -35,7 +41,7 @@ pub async fn patch<R: Patchable>(
     when: Precondition,
     Input(patch): Input<R::Patch>,
 ) -> Result<ChangedItem<R>, Error> {
-    R::patch(&me, &ctx, path, when, patch).await.map(ChangedItem)
+    R::patch(&me, &ctx, path, when, patch).await.map(|item| ChangedItem(item.readable_with(&me)))
 }
 
 /// PUT of an item that may be new.
@@ -46,7 +52,7 @@ pub async fn put<R: Replaceable>(
     when: Precondition,
     Input(input): Input<R::In>,
 ) -> Result<StoredItem<R>, Error> {
-    R::put(&me, &ctx, path, when, input).await.map(StoredItem)
+    R::put(&me, &ctx, path, when, input).await.map(|item| StoredItem(item.readable_with(&me)))
 }
 
 /// PUT of an item that has to exist.
@@ -57,7 +63,7 @@ pub async fn replace<R: Replaceable>(
     when: Precondition,
     Input(input): Input<R::In>,
 ) -> Result<ChangedItem<R>, Error> {
-    R::put(&me, &ctx, path, when, input).await.map(ChangedItem)
+    R::put(&me, &ctx, path, when, input).await.map(|item| ChangedItem(item.readable_with(&me)))
 }
 
 pub async fn remove<R: Deletable>(
@@ -65,9 +71,27 @@ pub async fn remove<R: Deletable>(
     ctx: ApiContext,
     Path(path): Path<R::Path>,
     when: Precondition,
-) -> Result<NoContent, Error> {
+) -> Result<RemovedItem<R>, Error> {
     R::remove(&me, &ctx, path, when).await?;
-    Ok(NoContent)
+    Ok(RemovedItem(PhantomData))
+}
+
+/// 204 after an item was removed.
+pub struct RemovedItem<R>(PhantomData<R>);
+
+impl<R> Responder for RemovedItem<R> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        NoContent.respond_to(request)
+    }
+}
+
+impl<R: Deletable> DescribedAnswer for RemovedItem<R> {
+    fn describe(operation: &mut DescribedOperation) {
+        NoContent::describe(operation);
+        operation.refuses(409, CONFLICT);
+    }
 }
 
 impl<T: PathNames> DescribedArg for Path<T> {

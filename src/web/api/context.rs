@@ -12,6 +12,7 @@ use crate::accounts::Accounts;
 use crate::identity::Client;
 use crate::web::http::client_address;
 use crate::web::http::error::Error;
+use crate::web::http::request_state::RequestState;
 use crate::web::http::shared::Shared;
 
 pub struct ApiContext {
@@ -24,8 +25,13 @@ impl ApiContext {
         &self.shared.accounts
     }
 
+    /// The client, with its token.
     pub fn client(&self) -> Client {
-        client(&self.request, &self.shared)
+        let client = client(&self.request, &self.shared);
+        match RequestState::of(&self.request).token() {
+            Some(token) => client.with_token(token.id.0, &token.name),
+            None => client,
+        }
     }
 
     pub fn path(&self) -> &str {
@@ -33,7 +39,7 @@ impl ApiContext {
     }
 }
 
-/// The client of a request. The known-device cookie is not read.
+/// The client of a request, before its token is known. The known-device cookie is not read.
 pub fn client(request: &HttpRequest, shared: &Shared) -> Client {
     let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let address = client_address::of(request, shared.trusted_hops);

@@ -12,6 +12,7 @@ use super::query::NoParams;
 use super::resource::Resource;
 use super::scoped::{GroupsRead, GroupsWrite, Scoped};
 use crate::accounts::Accounts;
+use crate::db::time::Moment;
 use crate::groups::GroupRow;
 use crate::identity::GroupName;
 use crate::web::http::error::Error;
@@ -61,9 +62,10 @@ impl Resource for GroupResource {
     type Out = GroupOut;
     type Read = GroupsRead;
 
-    /// What a program can set, without the members and the rules.
+    /// With the time of the last join, because the number of members can be the same after a change.
     fn version(group: &GroupRow) -> Value {
-        json!([group.name.as_str(), group.note])
+        let joined = group.last_joined_at.map(|at| Moment::from(at).0);
+        json!([group.name.as_str(), group.note, group.members, joined, group.used_by])
     }
 }
 

@@ -9,13 +9,14 @@ use super::api_time::ApiTime;
 use super::context::ApiContext;
 use super::methods::{Creatable, Deletable, Listable, Retrievable};
 use super::precondition::Precondition;
-use super::problems::changed_since;
+use super::problems::{changed_since, conflict};
 use super::query::NoParams;
 use super::resource::Resource;
 use super::scoped::{Invitations, Scoped};
 use crate::accounts::Accounts;
 use crate::db::time::Moment;
 use crate::registration::InvitationRow;
+use crate::web::copy::api::INVITATION_ENDED;
 use crate::web::http::error::Error;
 use crate::web::http::path::ById;
 
@@ -146,7 +147,7 @@ impl Deletable for InvitationResource {
         }
         match ctx.accounts().registration.withdraw_invitation(me.user(), path.id, ctx.client()).await? {
             true => Ok(()),
-            false => Err(Error::NotFound),
+            false => Err(conflict(INVITATION_ENDED).into()),
         }
     }
 }

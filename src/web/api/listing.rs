@@ -3,7 +3,6 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest};
 use serde_json::json;
 
@@ -67,8 +66,7 @@ fn read<R: Listable>(request: &HttpRequest) -> Result<Listing<R>, Error> {
     let after = match cursor {
         None => None,
         Some(cursor) => Some(
-            cursor::verify(&shared.secret, &query, &cursor)
-                .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, FOREIGN_CURSOR).at(""))?,
+            cursor::verify(&shared.secret, &query, &cursor).ok_or_else(|| query::refused(FOREIGN_CURSOR))?,
         ),
     };
     Ok(Listing { filters: query::parse(&filters)?, after, limit, query })
@@ -81,7 +79,7 @@ fn read<R: Listable>(request: &HttpRequest) -> Result<Listing<R>, Error> {
 pub fn limit(given: Option<String>) -> Result<usize, Problem> {
     let Some(text) = given else { return Ok(ApiLimits::PAGE) };
     let limit = text.parse().ok().filter(|limit| (1..=ApiLimits::LONGEST_PAGE).contains(limit));
-    limit.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, LIMIT).at(""))
+    limit.ok_or_else(|| query::refused(LIMIT))
 }
 
 /// Describes the parameter `limit`.
@@ -96,6 +94,8 @@ pub fn describe_limit(operation: &mut DescribedOperation) {
 }
 
 impl<R: Listable> DescribedArg for Listing<R> {
+    const IS_QUERY: bool = true;
+
     fn describe(operation: &mut DescribedOperation) {
         query::describe::<R::Filters>(operation);
         let text = json!({ "type": "string" });

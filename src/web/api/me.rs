@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::answers::Plain;
+use super::answers::ItemAnswer;
 use super::api_time::ApiTime;
+use super::precondition::ReadCondition;
+use super::resource::Resource;
 use super::scoped::{Me, Scoped};
 use super::users::{FactorsOut, RoleName};
 use crate::tokens::{LiveToken, TokenScopes};
@@ -66,6 +68,15 @@ impl From<&LiveToken> for ThisTokenOut {
     }
 }
 
-pub async fn show(me: Scoped<Me>) -> Result<Plain<MeOut>, Error> {
-    Ok(Plain(MeOut::from(&me.token)))
+/// The user of a token, with the token.
+pub struct MeResource;
+
+impl Resource for MeResource {
+    type Model = LiveToken;
+    type Out = MeOut;
+    type Read = Me;
+}
+
+pub async fn show(me: Scoped<Me>, when: ReadCondition) -> Result<ItemAnswer<MeResource>, Error> {
+    ItemAnswer::of(&me.token).unless_known(&when)
 }

@@ -79,6 +79,8 @@ impl DescribedOperation {
 pub trait DescribedArg {
     /// Whether it is the body.
     const IS_BODY: bool = false;
+    /// Whether it is the query.
+    const IS_QUERY: bool = false;
 
     fn describe(operation: &mut DescribedOperation);
 }
@@ -86,6 +88,7 @@ pub trait DescribedArg {
 /// The arguments of a handler.
 pub trait DescribedArgs {
     const HAS_BODY: bool;
+    const HAS_QUERY: bool;
 
     fn describe(operation: &mut DescribedOperation);
 }
@@ -99,6 +102,7 @@ macro_rules! described_args {
     ($($arg:ident),+) => {
         impl<$($arg: DescribedArg),+> DescribedArgs for ($($arg,)+) {
             const HAS_BODY: bool = false $(|| $arg::IS_BODY)+;
+            const HAS_QUERY: bool = false $(|| $arg::IS_QUERY)+;
 
             fn describe(operation: &mut DescribedOperation) {
                 $($arg::describe(operation);)+

@@ -1,6 +1,5 @@
 //! The sessions of the token's user, with the apps that they used.
 
-use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -8,14 +7,14 @@ use uuid::Uuid;
 use super::answers::{ListPage, NoContent};
 use super::api_time::ApiTime;
 use super::context::ApiContext;
-use super::query::Query;
+use super::precondition::Precondition;
+use super::query::{self, Query};
 use super::scoped::{Me, Scoped};
 use crate::apps::AppId;
 use crate::device;
 use crate::web::copy::api::OTHERS_ONLY;
 use crate::web::http::error::Error;
 use crate::web::http::path::{ByHandle, Path};
-use crate::web::http::problem::Problem;
 use latchkey_sessions::{Handle, ScopedKeyRecord, SessionRecord};
 
 /// A session of the user.
@@ -90,7 +89,18 @@ pub async fn list(me: Scoped<Me>, ctx: ApiContext) -> Result<ListPage<OwnSession
     Ok(ListPage { items, next: None })
 }
 
-pub async fn end(me: Scoped<Me>, ctx: ApiContext, Path(path): Path<ByHandle>) -> Result<NoContent, Error> {
+pub async fn end(
+    me: Scoped<Me>,
+    ctx: ApiContext,
+    Path(path): Path<ByHandle>,
+    when: Precondition,
+) -> Result<NoContent, Error> {
+    when.check_existence(async {
+        let list = ctx.accounts().sessions().list_of(me.user().principal()).await?;
+        let found = list.at(me.token.now).any(|record| record.handle.0 == path.handle);
+        if found { Ok(true) } else { Err(Error::NotFound) }
+    })
+    .await?;
     let login = &ctx.accounts().login;
     match login.revoke_session_of(me.user(), None, Handle(path.handle), ctx.client()).await? {
         true => Ok(NoContent),
@@ -112,10 +122,9 @@ pub async fn end_others(
     Query(params): Query<OthersParams>,
 ) -> Result<NoContent, Error> {
     if params.others != Some(true) {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, OTHERS_ONLY).at("").into());
+        return Err(query::refused(OTHERS_ONLY).into());
     }
     // If the operator created the token, there is no session to keep.
-    let kept = me.token.made_by.unwrap_or(Handle(Uuid::nil()));
-    ctx.accounts().login.revoke_sessions_except(me.user(), kept, ctx.client()).await?;
+    ctx.accounts().login.revoke_sessions_except(me.user(), me.token.made_by, ctx.client()).await?;
     Ok(NoContent)
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::answers::{ListPage, NoContent};
 use super::api_time::ApiTime;
 use super::context::ApiContext;
+use super::precondition::Precondition;
 use super::scoped::{Me, Scoped};
 use crate::tokens::{TokenId, TokenRecord};
 use crate::web::http::error::Error;
@@ -47,7 +48,18 @@ pub async fn list(me: Scoped<Me>, ctx: ApiContext) -> Result<ListPage<TokenOut>,
     Ok(ListPage { items: tokens.iter().map(TokenOut::from).collect(), next: None })
 }
 
-pub async fn revoke(me: Scoped<Me>, ctx: ApiContext, Path(path): Path<ById>) -> Result<NoContent, Error> {
-    let revoked = ctx.accounts().tokens.revoke_own(me.user(), TokenId(path.id), ctx.client()).await?;
+pub async fn revoke(
+    me: Scoped<Me>,
+    ctx: ApiContext,
+    Path(path): Path<ById>,
+    when: Precondition,
+) -> Result<NoContent, Error> {
+    let tokens = &ctx.accounts().tokens;
+    when.check_existence(async {
+        let found = tokens.of_user(me.user()).await?.iter().any(|token| token.id.0 == path.id);
+        if found { Ok(true) } else { Err(Error::NotFound) }
+    })
+    .await?;
+    let revoked = tokens.revoke_own(me.user(), TokenId(path.id), ctx.client()).await?;
     revoked.map(|_| NoContent).ok_or(Error::NotFound)
 }

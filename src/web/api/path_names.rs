@@ -16,7 +16,7 @@ fn uuid() -> Value {
 }
 
 fn group_name() -> Value {
-    json!({ "type": "string", "pattern": "^[a-z0-9._-]{1,64}$" })
+    json!({ "type": "string", "maxLength": 64, "pattern": "^[._-]*[a-z0-9][a-z0-9._-]*$" })
 }
 
 impl PathNames for ById {

@@ -17,7 +17,7 @@ use crate::web::http::request_layer::FailedRequest;
 /// Why a request was refused or failed (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProblemOut {
-    /// Identifies the kind of problem.
+    /// Identifies the kind of problem: the address of its code in the description of the API.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference")]
     pub kind: String,
@@ -73,7 +73,7 @@ pub fn problem_document(bare: &HttpResponse, failed: &FailedRequest<'_>) -> Http
     let why = match failed.error {
         Some(Error::Problem(problem)) => Phrase::with(problem.code, problem.detail.clone()),
         Some(Error::Fault(Fault::Busy { .. })) => copy::BUSY,
-        _ => standard(status.as_u16(), failed.method.is_safe()),
+        _ => standard(status.as_u16(), failed.method.is_safe() || !failed.state.has_begun.get()),
     };
     let (scope, errors) = match failed.error {
         Some(Error::Problem(problem)) => (problem.scope, problem.errors.clone()),

@@ -14,6 +14,7 @@ use utoipa::openapi::path::ParameterIn;
 
 use super::operation::{DescribedArg, DescribedOperation};
 use crate::web::copy::api::unexpected_parameter;
+use crate::web::copy::phrase::Phrase;
 use crate::web::http::error::Error;
 use crate::web::http::problem::Problem;
 use crate::web::http::urlencoded::{self, Malformed};
@@ -37,6 +38,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
 }
 
 impl<T: IntoParams> DescribedArg for Query<T> {
+    const IS_QUERY: bool = true;
+
     fn describe(operation: &mut DescribedOperation) {
         describe::<T>(operation);
     }
@@ -85,5 +88,18 @@ pub fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
 }
 
 fn malformed(why: &str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, unexpected_parameter(why)).at("")
+    refused(unexpected_parameter(why))
+}
+
+/// 400 with the reason.
+pub fn refused(why: impl Into<Phrase>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, why).at("")
+}
+
+/// For an operation without parameters.
+///
+/// # Errors
+/// 400.
+pub fn refuse_any(request: &HttpRequest) -> Result<(), Problem> {
+    parse(&canonical(&pairs(request)?)).map(|NoParams {}| ())
 }

@@ -54,6 +54,7 @@ impl From<InviteRefusal> for Error {
             refusal @ InviteRefusal::Email(_) => Problem::invalid("/email", refusal).into(),
             refusal @ InviteRefusal::Registered => conflict(refusal).at("/email").into(),
             refusal @ InviteRefusal::NoMail => conflict(refusal).into(),
+            InviteRefusal::TooMany(wait) => Problem::too_many(wait).into(),
         }
     }
 }

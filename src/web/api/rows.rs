@@ -7,6 +7,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, web}
 
 use super::admission::identify;
 use super::operation::{ApiOperation, DescribedAnswer, DescribedArgs, DescribedOperation, RETRY_AFTER};
+use super::query;
 use super::scoped::{Public, ScopeType, Scoped};
 use crate::tokens::ApiScope;
 use crate::web::http::body::{self, Media};
@@ -107,6 +108,11 @@ where
 fn describe<Args: DescribedArgs, A: DescribedAnswer>(operation: &mut DescribedOperation) {
     Args::describe(operation);
     A::describe(operation);
+    match (Args::HAS_QUERY, Args::HAS_BODY) {
+        (true, _) => {}
+        (false, true) => operation.refuses(400, "The body is not JSON, or the query has a parameter."),
+        (false, false) => operation.refuses(400, "The query has a parameter."),
+    }
     operation.refuses(500, "An error in Latchkey. The log has the request under `instance`.");
     operation.refuses(
         503,
@@ -129,7 +135,10 @@ where
             let (request, payload) = request.into_parts();
             RequestState::of(&request).route.set(Some(route));
             let answer = match admit::<R, Args>(&request, payload).await {
-                Ok(args) => handler.call(args).await.respond_to(&request).map_into_boxed_body(),
+                Ok(args) => {
+                    RequestState::of(&request).has_begun.set(true);
+                    handler.call(args).await.respond_to(&request).map_into_boxed_body()
+                }
                 Err(refused) => HttpResponse::from_error(refused),
             };
             Ok::<_, actix_web::Error>(ServiceResponse::new(request, answer))
@@ -145,6 +154,10 @@ async fn admit<R: ApiRows, Args: FromRequest + DescribedArgs>(
         identify(request, Use::Counts).await?;
     }
     R::Guard::from_request(request, &mut Payload::None).await?;
+    // A parameter that is ignored could be one that the program relies on, such as a dry run.
+    if !Args::HAS_QUERY {
+        query::refuse_any(request).map_err(Error::from)?;
+    }
     if Args::HAS_BODY {
         let body = body::read(request.headers(), payload, Media::Json).await?;
         RequestState::of(request).body.get_or_init(|| body);

@@ -91,7 +91,7 @@ impl<S: ScopeType> DescribedArg for Scoped<S> {
         operation.refuses(401, "The token is missing, unknown, expired or revoked, or its user is disabled.");
         let needs = format!("The token lacks the scope `{}`, or its user lacks the role.", S::SCOPE.as_str());
         operation.refuses(403, &needs);
-        operation.refuses(429, "Too many unknown tokens came from this network.");
+        operation.refuses(429, "Too many requests. Wait as long as `Retry-After` says.");
         operation.answer_header(401, "WWW-Authenticate", CHALLENGE);
         operation.answer_header(403, "WWW-Authenticate", CHALLENGE);
         operation.answer_header(429, "Retry-After", RETRY_AFTER);

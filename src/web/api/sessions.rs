@@ -8,6 +8,8 @@ use super::answers::NoContent;
 use super::api_time::ApiTime;
 use super::context::ApiContext;
 use super::methods::Listable;
+use super::precondition::Precondition;
+use super::query;
 use super::resource::Resource;
 use super::scoped::{Scoped, SessionsRead, SessionsWrite};
 use crate::accounts::Accounts;
@@ -16,6 +18,7 @@ use crate::db::time::Moment;
 use crate::device;
 use crate::identity::UserId;
 use crate::users::{SessionFilter, SessionOfUser};
+use crate::web::copy::api::UNKNOWN_APP;
 use crate::web::http::error::Error;
 use crate::web::http::path::{ByHandle, Path};
 use latchkey_sessions::Handle;
@@ -110,7 +113,7 @@ impl Listable for SessionResource {
             None => None,
             Some(slug) => match snapshot.by_slug(slug) {
                 Some(app) => Some(app.id.0),
-                None => return Ok(Vec::new()),
+                None => return Err(query::refused(UNKNOWN_APP).into()),
             },
         };
         let filter = SessionFilter { user: params.user.map(UserId), scope };
@@ -133,7 +136,13 @@ pub async fn end(
     me: Scoped<SessionsWrite>,
     ctx: ApiContext,
     Path(path): Path<ByHandle>,
+    when: Precondition,
 ) -> Result<NoContent, Error> {
+    when.check_existence(async {
+        let found = ctx.accounts().admin.is_live_session(Handle(path.handle)).await?;
+        if found { Ok(true) } else { Err(Error::NotFound) }
+    })
+    .await?;
     let by = Some((me.user(), None));
     match ctx.accounts().admin.revoke_session(by, Handle(path.handle), ctx.client()).await? {
         true => Ok(NoContent),

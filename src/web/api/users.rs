@@ -10,11 +10,13 @@ use super::api_time::ApiTime;
 use super::context::ApiContext;
 use super::methods::{Listable, Patchable, Replaceable, Retrievable};
 use super::precondition::Precondition;
+use super::query;
 use super::resource::Resource;
 use super::scoped::{RolesWrite, Scoped, UsersRead, UsersWrite};
 use crate::accounts::Accounts;
 use crate::identity::{EnrolledFactors, GroupName, Name, Role, UserId};
 use crate::users::{UserEdit, UserFilter, UserKey, UserOrder, UserRecord, UserState};
+use crate::web::copy::api::UNKNOWN_GROUP;
 use crate::web::http::error::Error;
 use crate::web::http::path::{ById, Path};
 use crate::web::http::problem::Problem;
@@ -146,21 +148,36 @@ impl UserParams {
         }
     }
 
-    /// `None`: no user can match.
-    fn filter(&self) -> Option<UserFilter> {
+    /// # Errors
+    /// 400: there is no such group.
+    async fn filter(&self, accounts: &Accounts) -> Result<UserFilter, Error> {
+        let group = match &self.group {
+            None => None,
+            Some(text) => Some(existing_group(accounts, text).await?),
+        };
         let state = self.state.map(|state| match state {
             StateName::Active => UserState::Active,
             StateName::Disabled => UserState::Disabled,
             StateName::Leaving => UserState::Leaving,
         });
-        Some(UserFilter {
+        Ok(UserFilter {
             q: self.q.clone().unwrap_or_default().trim().to_owned(),
             role: self.role.map(Role::from),
-            group: self.group.as_deref().map(GroupName::parse).transpose().ok()?,
+            group,
             state,
             order: self.order(),
         })
     }
+}
+
+/// A typing error must not read as a group without members.
+async fn existing_group(accounts: &Accounts, text: &str) -> Result<GroupName, Error> {
+    if let Ok(name) = GroupName::parse(text)
+        && accounts.groups.row(&name).await?.is_some()
+    {
+        return Ok(name);
+    }
+    Err(query::refused(UNKNOWN_GROUP).into())
 }
 
 /// Changes of a user. Fields that are left out or null are not changed.
@@ -169,7 +186,7 @@ impl UserParams {
 pub struct UserPatch {
     #[serde(default)]
     name: Option<String>,
-    /// `true` ends every session of the user. Until it is `false` again, the user cannot log in and no token of the user works.
+    /// `true` ends every session and revokes every token of the user, who cannot log in until it is `false` again.
     #[serde(default)]
     disabled: Option<bool>,
 }
@@ -183,7 +200,8 @@ impl Resource for UserResource {
 
     /// Without sessions and log-ins, which change too often.
     fn version(user: &UserRecord) -> Value {
-        json!([user.name, user.email, user.role.as_str(), user.disabled, user.leaving])
+        let factors = (user.factors.totp, user.factors.passkey);
+        json!([user.name, user.email, user.role.as_str(), user.disabled, user.leaving, user.groups, factors])
     }
 }
 
@@ -197,8 +215,7 @@ impl Listable for UserResource {
         after: Option<UserKey>,
         limit: i64,
     ) -> Result<Vec<UserRecord>, Error> {
-        let Some(filter) = params.filter() else { return Ok(Vec::new()) };
-        Ok(accounts.admin.records(filter, after, limit).await?)
+        Ok(accounts.admin.records(params.filter(accounts).await?, after, limit).await?)
     }
 
     fn key(params: &UserParams, user: &UserRecord) -> UserKey {

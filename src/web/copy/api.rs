@@ -38,6 +38,18 @@ pub const OTHERS_ONLY: Phrase = Phrase::new(
     "Add “others=true” to end every session except the one that created the token.",
 );
 
+pub const INVITATION_ENDED: Phrase = Phrase::new(
+    "invitation-ended",
+    "This invitation was accepted or withdrawn, or has expired, so it cannot be withdrawn.",
+);
+
+pub const UNKNOWN_GROUP: Phrase = Phrase::new("unknown-group", "There is no group with this name.");
+
+pub const UNKNOWN_APP: Phrase = Phrase::new("unknown-app", "There is no app with this short name.");
+
+pub const UNKNOWN_ACTION: Phrase =
+    Phrase::new("unknown-action", "There is no action with this name. Use one such as “logged-in”.");
+
 pub const UNKNOWN_USER: Phrase =
     Phrase::new("unknown-user", "There is no active user with this email address.");
 
@@ -63,7 +75,7 @@ pub fn unexpected_parameter(reason: &str) -> Phrase {
     Phrase::with("unexpected-parameter", format!("The query does not have the documented form: {reason}."))
 }
 
-/// The default text of a status. `reads`: the request could not have changed anything.
+/// The default text of a status. `reads`: the request cannot have changed anything.
 pub fn standard(status: u16, reads: bool) -> Phrase {
     let (code, text) = match status {
         404 => ("not-found", "There is nothing at this path. Check it and the ids in it."),

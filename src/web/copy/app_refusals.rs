@@ -30,7 +30,7 @@ impl From<InvalidGroupName> for Phrase {
     fn from(InvalidGroupName: InvalidGroupName) -> Self {
         Self::new(
             "invalid-group-name",
-            "Use 1 to 64 characters: a to z, digits, dots, underscores and hyphens.",
+            "Use 1 to 64 characters: a to z, digits, dots, underscores and hyphens, with at least one letter or digit.",
         )
     }
 }
@@ -219,6 +219,10 @@ impl From<&RuleRefusal> for Phrase {
                 "Say who gets in: at least one group, user or role, every user, or everyone.",
             ),
             RuleRefusal::EmptyList => Self::new("empty-list", "An empty list lets no one in. Leave it out."),
+            RuleRefusal::TooManyEntries { max } => Self::with(
+                "too-many-entries",
+                format!("A list in a rule can have at most {max} entries. Use a group for more users."),
+            ),
             RuleRefusal::TwoAnswers => Self::new(
                 "two-answers",
                 "The rule says who gets in twice. Use either “access” or a list of groups, users or a role.",

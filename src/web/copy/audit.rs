@@ -165,6 +165,14 @@ pub fn sentence(event: &AuditEvent) -> (String, &'static str) {
     }
 }
 
+/// A sentence about an event, with the access token that the actor used.
+pub fn with_token(text: String, event: &AuditEvent) -> String {
+    match &event.token {
+        Some(token) => format!("{text}, with the token {}", isolated(&token.name)),
+        None => text,
+    }
+}
+
 /// What changed, with the values before and after as far as the event tells. Older events hold the new value alone, or
 /// nothing.
 fn changed(what: &str, event: &AuditEvent) -> String {
@@ -190,6 +198,7 @@ mod tests {
             subject_name: None,
             address: String::new(),
             agent: Agent::Operator,
+            token: None,
             detail: detail.to_owned(),
         }
     }

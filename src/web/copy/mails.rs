@@ -7,9 +7,9 @@ use time::OffsetDateTime;
 use crate::config::{Origin, in_words};
 use crate::db::Fault;
 use crate::device;
-use crate::identity::Client;
+use crate::identity::{Client, Email};
 use crate::mail::{MailBody, MailContent};
-use crate::notices::{AddedFactor, Mail, MailedLink, Notice, RemovedFactor};
+use crate::notices::{AddedFactor, Mail, MailedLink, Notice, ProgramChange, RemovedFactor};
 use crate::unicode::direction::isolated;
 use crate::web::copy::audit::in_a_sentence;
 use crate::web::copy::moments::moment;
@@ -203,7 +203,7 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             link: undo.url.clone(),
             why: WAYS_TO_LOG_IN_CHANGE,
         },
-        Notice::TokenCreated { opens_api, expires_at, not_me } => token_created(origin, *opens_api, *expires_at, not_me.as_ref(), happened),
+        Notice::TokenCreated { api_scopes, expires_at, not_me } => token_created(origin, api_scopes, *expires_at, not_me.as_ref(), happened),
         Notice::FactorLocked { failures } => NoticeText {
             subject: "Your authenticator app is locked".into(),
             what: format!("{failures} wrong codes were entered for your Latchkey account, the last one {happened}. Someone knows your password, but didn't get in. Codes from your app no longer work; recovery codes and passkeys do."),
@@ -263,14 +263,9 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
             link: unlock.url.clone(),
             why: "We send this email after repeated wrong passwords.",
         },
-        Notice::RoleChanged { user, email, role, by } => NoticeText {
-            subject: "A program changed a role".into(),
-            what: format!("The role of {} was changed to “{}” {happened}, with an API token of {}.", isolated(email.as_str()), role.as_str(), isolated(by.as_str())),
-            advice: "If no administrator wanted this, change the role back. Then revoke the token and end every session of the administrator whose token it is.".into(),
-            button: "Show the user",
-            link: origin.link(&format!("/admin/users/{user}")),
-            why: "We send this email to every administrator when a program changes a role.",
-        },
+        Notice::ChangedByProgram { user, email, change, by } => {
+            changed_by_program(origin.link(&format!("/admin/users/{user}")), email, *change, by, happened)
+        }
         Notice::PasswordLocked { failures, unknown_browser, unlock } => {
             let (whence, others) = match unknown_browser {
                 true => ("browsers that you haven't used before", "Browsers that you have used before"),
@@ -288,16 +283,50 @@ fn notice_text(origin: &Origin, notice: &Notice<'_>, happened: &str) -> NoticeTe
     }
 }
 
+/// * `link`: to the user.
+fn changed_by_program(
+    link: String,
+    email: &Email,
+    change: ProgramChange,
+    by: &Email,
+    happened: &str,
+) -> NoticeText {
+    let email = isolated(email.as_str());
+    let (subject, what, revert) = match change {
+        ProgramChange::Role(role) => (
+            "A program changed a role",
+            format!("The role of {email} was changed to “{}”", role.as_str()),
+            "change the role back",
+        ),
+        ProgramChange::Disabled => {
+            ("A program disabled an administrator", format!("{email} was disabled"), "enable the account")
+        }
+        ProgramChange::Enabled => {
+            ("A program enabled an administrator", format!("{email} was enabled"), "disable the account")
+        }
+    };
+    NoticeText {
+        subject: subject.into(),
+        what: format!("{what} {happened}, with an API token of {}.", isolated(by.as_str())),
+        advice: format!(
+            "If no administrator wanted this, {revert}. Then revoke the token and end every session of the administrator whose token it is."
+        ),
+        button: "Show the user",
+        link,
+        why: "We send this email to every administrator when a program changes a role, or disables or enables an administrator.",
+    }
+}
+
 fn token_created(
     origin: &Origin,
-    opens_api: bool,
+    api_scopes: &[&str],
     expires_at: OffsetDateTime,
     not_me: Option<&MailedLink>,
     happened: &str,
 ) -> NoticeText {
-    let opens = match opens_api {
-        true => "A program that has it can use Latchkey's API as you",
-        false => "A program that has it can use one of your apps as you",
+    let opens = match api_scopes {
+        [] => "one of your apps as you".to_owned(),
+        scopes => format!("Latchkey's API as you, with the scopes {}", scopes.join(", ")),
     };
     let (maker, advice, button, link) = match not_me {
         Some(not_me) => (
@@ -320,7 +349,7 @@ fn token_created(
     NoticeText {
         subject: "An access token was created".into(),
         what: format!(
-            "An access token for your Latchkey account {maker}. {opens}, until {}.",
+            "An access token for your Latchkey account {maker}. A program that has it can use {opens}, until {}.",
             moment(expires_at)
         ),
         advice,

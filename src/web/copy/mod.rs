@@ -35,6 +35,7 @@ pub mod mails;
 pub(super) mod moments;
 pub(super) mod notices;
 pub mod phrase;
+pub mod problem_codes;
 pub mod proxy_config;
 pub(super) mod refusals;
 pub mod tokens;

@@ -235,6 +235,7 @@ impl From<InviteRefusal> for Phrase {
             InviteRefusal::NoMail => {
                 Self::new("no-mail", "This server can't send email, so no invitation can be sent.")
             }
+            InviteRefusal::TooMany(wait) => wait.into(),
         }
     }
 }

@@ -14,7 +14,7 @@ pub fn scope(scope: ApiScope) -> &'static str {
     match scope {
         ApiScope::Me => "Read your account, and end your own sessions and tokens",
         ApiScope::UsersRead => "Read all users",
-        ApiScope::UsersWrite => "Rename, disable and enable users, and end their sessions",
+        ApiScope::UsersWrite => "Rename, disable and enable users, and end their sessions and tokens",
         ApiScope::RolesWrite => "Change the roles of users",
         ApiScope::Invitations => "Read, send and withdraw invitations",
         ApiScope::SessionsRead => "Read all sessions",
@@ -62,7 +62,7 @@ impl From<&TokenRefusal> for Phrase {
                 format!("Only administrators can have the scope {}.", scope.as_str()),
             ),
             TokenRefusal::NoSuchApp(slug) => {
-                Self::with("no-such-app", format!("No app has the short name {slug}."))
+                Self::with("no-such-app", format!("No app with the short name {slug} accepts your tokens."))
             }
             TokenRefusal::LifetimeTooLong { max } => Self::with(
                 "lifetime-too-long",

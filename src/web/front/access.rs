@@ -157,7 +157,11 @@ fn decided(
     }
     if let (Answer::NotAllowed(_), Some(found)) = (answer, &found) {
         let (apps, session) = (&app_request.shared.accounts.apps, found.id().session());
-        apps.record_refusal(app_request.app, found.user_id(), session, now, app_request.client);
+        let client = match found {
+            LiveCredential::Session(_) => app_request.client.clone(),
+            LiveCredential::Token(token) => app_request.client.clone().with_token(token.id.0, &token.name),
+        };
+        apps.record_refusal(app_request.app, found.user_id(), session, now, client);
     }
     let refusal = FrontRefusal { answer, trace, attempt, caller: caller.as_ref() };
     Err(Box::new(answers::refuse(app_request, &refusal)))

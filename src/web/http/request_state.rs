@@ -52,6 +52,8 @@ pub struct RequestState {
     pub flash: Cell<Option<Flash>>,
     /// Whether the page that answers needs the script.
     pub needs_script: Cell<bool>,
+    /// Whether the handler of a row of the API was called, so that a fault may have come after the change.
+    pub has_begun: Cell<bool>,
     /// Why the request was refused, if the answer is not an error page.
     pub refusal: Cell<Option<RefusalReason>>,
     pub cookies: RefCell<OutgoingCookies>,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::db::Fault;
+use crate::web::copy::problem_codes::PROBLEM_CODES;
 use crate::web::http::error::Error;
 use crate::web::pages::context::RequestContext;
 use crate::web::pages::page::{self, Page};
@@ -20,6 +21,8 @@ struct ApiPage {
     description: String,
     sections: Vec<ApiSection>,
     types: Vec<ApiType>,
+    /// Each code of a problem, and when it is sent.
+    codes: &'static [(&'static str, &'static str)],
 }
 
 /// The operations of one resource.
@@ -87,6 +90,7 @@ pub async fn index(_: Visitor, ctx: RequestContext) -> Result<HttpResponse, Erro
         description: text(&document.info["description"]),
         sections: sections.collect(),
         types: document.components.schemas.iter().map(|(name, schema)| api_type(name, schema)).collect(),
+        codes: PROBLEM_CODES,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::audit::{Actor, AuditAction, Event};
 use crate::device;
 use crate::identity::{LoginMethod, UserId};
 use crate::users::UserRow;
-use crate::web::copy::audit::sentence;
+use crate::web::copy::audit::{sentence, with_token};
 use crate::web::pages::page::Page;
 use latchkey_sessions::{Handle, Policy, SessionRecord};
 
@@ -104,6 +104,8 @@ impl EventView {
             Actor::Owner(_) | Actor::Instance | Actor::Unproven => "",
         };
         let (text, kind) = sentence(event);
+        // The name of a token is its owner's.
+        let text = if by.is_empty() { with_token(text, event) } else { text };
         let shown = by.is_empty() && !event.browser().is_empty() && event.by() != Actor::Instance;
         Self {
             code: event.action.map_or("unknown", AuditAction::as_str),
@@ -137,6 +139,7 @@ impl EventView {
         };
         let has_browser = matches!(event.by(), Actor::Owner(_) | Actor::Admin(_) | Actor::Unproven);
         Self {
+            text: with_token(sentence(event).0, event),
             by: if own.by.is_empty() { String::new() } else { actor_name.clone() },
             address: event.address.clone(),
             device: match has_browser && !event.browser().is_empty() {

@@ -1,5 +1,7 @@
 //! Latchkey's access tokens in `Authorization`. An app never receives one, valid or not.
 
+use crate::tokens::TokenText;
+
 /// Shorter texts are harmless even if they are the beginning of a token, because more than 100 of its 256 bits are missing.
 const SHORTEST: usize = 24;
 
@@ -22,13 +24,29 @@ pub fn access_token(value: &[u8]) -> Option<String> {
 }
 
 /// Whether a value of `Authorization` contains an access token or the beginning of one, also where a user may have put it
-/// by mistake: as the user name, with another scheme, or without a scheme.
+/// by mistake: as the user name, with another scheme, without a scheme, in quotes, or with further characters.
 pub fn holds_token(value: &[u8]) -> bool {
-    let (scheme, credentials) = parts(value);
-    if scheme.eq_ignore_ascii_case(b"basic") {
-        return decoded(credentials).split(|byte| *byte == b':').any(looks_like_ours);
+    if contains_token(value) || value.split(|byte| b" \t,;=\"".contains(byte)).any(looks_like_ours) {
+        return true;
     }
-    value.split(|byte| b" \t,;=\"".contains(byte)).any(looks_like_ours)
+    let (scheme, credentials) = parts(value);
+    let is_basic = scheme.eq_ignore_ascii_case(b"basic");
+    // Without the scheme, or with one that is glued to the credentials, each word may be Base64.
+    let words = value.split(|byte| !byte.is_ascii_alphanumeric() && !b"+/-_".contains(byte));
+    let words = words.chain(is_basic.then_some(credentials)).filter(|word| word.len() >= TokenText::CHARS);
+    let mut decoded = words.map(decoded);
+    decoded.any(|text| contains_token(&text) || text.split(|byte| *byte == b':').any(looks_like_ours))
+}
+
+/// Whether a whole token is anywhere in the text, which may be UTF-16. Its checksum tells it from other text: a signature
+/// of an app's own token may contain the prefix by chance.
+fn contains_token(text: &[u8]) -> bool {
+    let narrow: Vec<u8> = text.iter().copied().filter(|byte| *byte != 0).collect();
+    let is_token = |at: usize| {
+        let token = narrow.get(at..at + TokenText::CHARS).and_then(|token| std::str::from_utf8(token).ok());
+        token.is_some_and(|token| TokenText::hash_of(token).is_some())
+    };
+    (0..narrow.len()).any(|at| narrow[at..].starts_with(PREFIX) && is_token(at))
 }
 
 /// The scheme and the credentials.
@@ -110,6 +128,29 @@ mod tests {
             assert_eq!(access_token(value.as_bytes()), None, "{value}");
             assert!(holds_token(value.as_bytes()), "{value}");
         }
+    }
+
+    #[test]
+    fn a_whole_token_is_removed_wherever_it_is() {
+        let token = "lk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA5NW1dQ";
+        let wide: Vec<u8> = format!("ada:{token}").bytes().flat_map(|byte| [byte, 0]).collect();
+        for value in [
+            format!("Bearer {token}."),
+            format!("Bearer '{token}'"),
+            format!("Bearer:{token}"),
+            format!("Bearer x{token}x"),
+            format!("Bearer {token}{token}"),
+            basic(&format!("ada:{token} ")),
+            basic(&format!("ada:{token}\n")),
+            basic(&format!("{{\"token\":\"{token}\"}}")),
+            format!("Basic:{}", BASE64.encode(format!("ada:{token}").as_bytes())),
+            BASE64_NOPAD.encode(format!("ada:{token}").as_bytes()),
+            format!("Basic {}", BASE64.encode(&wide)),
+        ] {
+            assert!(holds_token(value.as_bytes()), "{value}");
+        }
+        // Another last character is no checksum of it.
+        assert!(!holds_token(format!("Bearer eyJ.{}R", &token[..token.len() - 1]).as_bytes()));
     }
 
     #[test]

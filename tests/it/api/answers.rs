@@ -97,7 +97,8 @@ async fn while_the_database_is_away_every_token_is_told_to_wait_and_none_that_it
             assert!(answer.header("retry-after").is_some_and(|wait| wait.parse::<u32>().is_ok()), "{path}");
             assert!(answer.header("www-authenticate").is_none(), "{path}");
         }
-        program.patch(&user, &json!({ "disabled": true })).await.is_problem(503, "outcome-unknown");
+        // The token could not be looked up, so no change has begun.
+        program.patch(&user, &json!({ "disabled": true })).await.is_problem(503, "unavailable");
     }
     Program::stranger(&app).get("/api/v1/me").await.is_problem(401, "no-token");
     app.db.restore();

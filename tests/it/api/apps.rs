@@ -104,7 +104,53 @@ async fn an_upstream_is_set_only_where_administrators_may_set_one() {
     let app = TestApp::spawn_with(|settings| settings.apps.upstreams_from = UpstreamsFrom::Admin);
     let grace = app.grace().await;
     let mut program = Program::of(&app, &grace, &[ApiScope::AppsWrite]).await;
-    program.put("/api/v1/apps/wiki", &with_upstream).await.is(201);
+    let added = program.put("/api/v1/apps/wiki", &with_upstream).await;
+    assert_eq!(added.is(204).header("location"), Some("/api/v1/apps/wiki"));
+}
+
+#[actix_web::test]
+async fn an_app_is_never_opened_by_leaving_out_its_rules() {
+    let app = TestApp::spawn();
+    let mut program = with_groups(&app).await;
+    let without = json!({ "origins": ["https://wiki.example.org"], "mode": "forward-auth" });
+    let added = program.put("/api/v1/apps/wiki", &without).await;
+    assert_eq!(added.is(201).json()["settings"]["rules"], json!([]));
+    program.put("/api/v1/apps/wiki", &wiki()).await.is(200);
+    let replaced = program.put("/api/v1/apps/wiki", &without).await;
+    assert_eq!(replaced.is(200).json()["settings"]["rules"], wiki()["rules"]);
+    let mut closed = without;
+    closed["rules"] = json!([]);
+    let closed = program.put("/api/v1/apps/wiki", &closed).await;
+    assert_eq!(closed.is(200).json()["settings"]["rules"], json!([]));
+}
+
+#[actix_web::test]
+async fn the_lists_of_a_rule_are_bounded() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut program = with_groups(&app).await;
+    for (field, entry) in
+        [("users", ada.email), ("networks", "10.0.0.0/8"), ("groups", "staff"), ("methods", "GET")]
+    {
+        for (count, status) in [(200, 201), (201, 422)] {
+            let mut body = wiki();
+            body["rules"] = json!([{ "all": true, "groups": ["staff"] }]);
+            body["rules"][0][field] = json!(vec![entry; count]);
+            let answer = program.put(&format!("/api/v1/apps/{field}"), &with_origin(body, field)).await;
+            match status {
+                201 => drop(answer.is(201)),
+                _ => drop(answer.is_problem(422, "too-many-entries")),
+            }
+            if status == 201 {
+                program.delete(&format!("/api/v1/apps/{field}")).await.is(204);
+            }
+        }
+    }
+}
+
+fn with_origin(mut body: Value, host: &str) -> Value {
+    body["origins"] = json!([format!("https://{host}.example.org")]);
+    body
 }
 
 #[actix_web::test]

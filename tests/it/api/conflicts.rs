@@ -103,3 +103,72 @@ async fn the_etag_of_a_user_does_not_change_by_itself() {
     assert_eq!(after.json()["sessions"], 1);
     assert_eq!(after.etag(), tag);
 }
+
+#[actix_web::test]
+async fn an_item_that_the_program_knows_is_not_sent_again() {
+    let app = TestApp::spawn();
+    let grace = app.grace().await;
+    let mut program = Program::with_all(&app, &grace).await;
+    program.put("/api/v1/groups/staff", &json!({})).await.is(201);
+    let wiki = json!({ "origins": ["https://wiki.example.org"], "mode": "forward-auth" });
+    program.put("/api/v1/apps/wiki", &wiki).await.is(201);
+    let invited = program.post("/api/v1/invitations", &json!({ "email": "alan@example.org" })).await;
+    let invitation = invited.is(201).header("location").expect("a path").to_owned();
+    let user = format!("/api/v1/users/{}", grace.id);
+    for path in ["/api/v1/me", "/api/v1/groups/staff", "/api/v1/apps/wiki", &user, &invitation] {
+        let tag = program.get(path).await.is(200).etag();
+        for known in [tag.clone(), format!("W/{tag}"), "*".to_owned(), format!("\"a,b\", {tag}")] {
+            let request = program.request(Method::GET, path).header("if-none-match", &known);
+            let answer = program.send(request).await;
+            assert_eq!((answer.is(304).body.as_str(), answer.etag()), ("", tag.clone()), "{path} {known}");
+        }
+        let request = program.request(Method::GET, path).header("if-none-match", "\"other\"");
+        program.send(request).await.is(200);
+        let request = program.request(Method::GET, path).header("if-match", "\"other\"");
+        program.send(request).await.is_problem(412, "changed-since");
+    }
+}
+
+#[actix_web::test]
+async fn a_precondition_counts_where_an_item_has_no_etag() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let mut browsers = [app.logged_in(&ada).await, app.logged_in(&grace).await];
+    let mut program = Program::with_all(&app, &grace).await;
+    let other = token_of(&app, &grace, &[ApiScope::Me]).await;
+    program.put("/api/v1/groups/staff", &json!({})).await.is(201);
+    let member = format!("/api/v1/groups/staff/members/{}", ada.id);
+    let put = program.request(Method::PUT, &member).header("if-match", "*");
+    program.send(put).await.is_problem(412, "changed-since");
+    program.send(program.request(Method::PUT, &member).header("if-none-match", "*")).await.is(204);
+    let put = program.request(Method::PUT, &member).header("if-none-match", "*");
+    program.send(put).await.is_problem(412, "changed-since");
+    let handle = |user: uuid::Uuid| -> String {
+        app.db.scalar(&format!("SELECT handle::text FROM sessions WHERE principal = '{user}'"))
+    };
+    let paths = [
+        member,
+        format!("/api/v1/sessions/{}", handle(ada.id)),
+        format!("/api/v1/me/sessions/{}", handle(grace.id)),
+        format!("/api/v1/me/tokens/{}", other.record.id),
+    ];
+    for path in &paths {
+        for (header, value) in [("if-match", "\"stale\""), ("if-none-match", "*")] {
+            let request = program.request(Method::DELETE, path).header(header, value);
+            program.send(request).await.is_problem(412, "changed-since");
+        }
+    }
+    for browser in &mut browsers {
+        assert!(browser.is_in().await);
+    }
+    for path in &paths {
+        program.send(program.request(Method::DELETE, path).header("if-match", "*")).await.is(204);
+    }
+    for browser in &mut browsers {
+        assert!(!browser.is_in().await);
+    }
+    for path in &paths[1..] {
+        let request = program.request(Method::DELETE, path).header("if-match", "\"stale\"");
+        program.send(request).await.is_problem(404, "not-found");
+    }
+}

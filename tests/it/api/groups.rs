@@ -77,3 +77,68 @@ async fn a_group_that_a_rule_names_cannot_be_removed() {
     program.delete("/api/v1/groups/staff").await.is_problem(409, "in-use");
     assert_eq!(program.get("/api/v1/groups/staff").await.json()["used_by"], json!(["wiki"]));
 }
+
+#[actix_web::test]
+async fn the_etag_of_a_group_covers_its_members_and_the_apps_that_name_it() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    let mut program = Program::with_all(&app, &grace).await;
+    let path = "/api/v1/groups/staff";
+    program.put(path, &json!({})).await.is(201);
+    let mut tags = vec![program.get(path).await.etag()];
+    let member = |user: &crate::support::app::Person| format!("{path}/members/{}", user.id);
+    program.put(&member(&ada), &json!({})).await.is(204);
+    tags.push(program.get(path).await.etag());
+    // The number of members is the same afterwards.
+    program.delete(&member(&ada)).await.is(204);
+    program.put(&member(&grace), &json!({})).await.is(204);
+    tags.push(program.get(path).await.etag());
+    let wiki = json!({
+        "origins": ["https://wiki.example.org"],
+        "mode": "forward-auth",
+        "rules": [{ "all": true, "groups": ["staff"] }],
+    });
+    program.put("/api/v1/apps/wiki", &wiki).await.is(201);
+    tags.push(program.get(path).await.etag());
+    for (at, tag) in tags.iter().enumerate() {
+        assert!(!tags[..at].contains(tag), "{at}");
+    }
+    program.delete("/api/v1/apps/wiki").await.is(204);
+    let request = program.request(reqwest::Method::DELETE, path).header("if-match", &tags[0]);
+    program.send(request).await.is_problem(412, "changed-since");
+    assert_eq!(program.get(path).await.json()["members"], 1);
+}
+
+#[actix_web::test]
+async fn a_group_has_a_name_that_can_be_part_of_a_url() {
+    let app = TestApp::spawn();
+    let grace = app.grace().await;
+    let mut program = Program::with_all(&app, &grace).await;
+    for name in ["%2e%2e", "%2e", "%2e_-"] {
+        program
+            .put(&format!("/api/v1/groups/{name}"), &json!({}))
+            .await
+            .is_problem(422, "invalid-group-name");
+    }
+}
+
+#[actix_web::test]
+async fn of_many_programs_that_add_a_group_one_adds_it_and_none_is_refused() {
+    let app = TestApp::spawn();
+    let grace = app.grace().await;
+    let token = super::support::token_of(&app, &grace, &[ApiScope::GroupsRead, ApiScope::GroupsWrite]).await;
+    for round in 0..5 {
+        let path = format!("/api/v1/groups/staff-{round}");
+        let puts = (0..6).map(|_| {
+            let (mut program, path) = (Program::with(&app, token.text.reveal()), path.clone());
+            actix_web::rt::spawn(async move { program.put(&path, &json!({ "note": "x" })).await.status })
+        });
+        let mut statuses: Vec<u16> = futures_util::future::join_all(puts)
+            .await
+            .into_iter()
+            .map(|status| status.expect("an answer"))
+            .collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 200, 200, 200, 200, 201]);
+    }
+}

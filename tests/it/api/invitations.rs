@@ -29,8 +29,11 @@ async fn an_invitation_is_mailed_listed_and_withdrawn() {
     let listed = program.items("/api/v1/invitations", 2).await;
     assert_eq!(listed.len(), 4);
     assert_eq!(listed[3]["id"], invitation["id"]);
+    assert_eq!(program.get(&path).await.is(200).json(), invitation);
+    assert_eq!(program.get(&path).await.etag(), added.etag());
     program.delete(&path).await.is(204);
-    program.delete(&path).await.is_problem(404, "not-found");
+    assert_eq!(program.get(&path).await.is(200).json()["state"], "withdrawn");
+    program.delete(&path).await.is_problem(409, "invitation-ended");
     assert_eq!(program.items("/api/v1/invitations", 200).await[3]["state"], "withdrawn");
     program.delete(&format!("/api/v1/invitations/{}", Uuid::new_v4())).await.is_problem(404, "not-found");
     for act in ["invited", "invitation-withdrawn"] {
@@ -51,4 +54,21 @@ async fn an_invitation_is_refused_as_in_the_form() {
     program.post("/api/v1/invitations", &json!({ "email": grace.email })).await.is_problem(409, "registered");
     program.post("/api/v1/invitations", &json!({})).await.is_problem(422, "unexpected-value");
     assert_eq!(app.events("invited"), 0);
+}
+
+#[actix_web::test]
+async fn a_stranger_is_invited_only_so_often() {
+    let app = TestApp::spawn_with(|settings| settings.throttle.mails_per_hour = 3);
+    let grace = app.grace().await;
+    let mut program = Program::of(&app, &grace, &[ApiScope::Invitations]).await;
+    let body = json!({ "email": "alan@example.org" });
+    for _ in 0..3 {
+        program.post("/api/v1/invitations", &body).await.is(201);
+    }
+    let refused = program.post("/api/v1/invitations", &body).await;
+    refused.is_problem(429, "too-many");
+    let wait: u64 = refused.header("retry-after").expect("a wait").parse().expect("seconds");
+    assert!(wait > 0 && wait <= 3600, "{wait}");
+    assert_eq!(app.count_letters("You're invited to Latchkey").await, 3);
+    program.post("/api/v1/invitations", &json!({ "email": "radia@example.org" })).await.is(201);
 }

@@ -112,6 +112,9 @@ async fn a_query_may_have_only_the_documented_parameters() {
         ("audit?from=yesterday", "unexpected-parameter"),
         ("audit?limit=201", "invalid-limit"),
         ("groups?q=a", "unexpected-parameter"),
+        ("users?group=none", "unknown-group"),
+        ("sessions?app=none", "unknown-app"),
+        ("audit?act=unheard-of", "unknown-action"),
     ] {
         let answer = program.get(&format!("/api/v1/{query}")).await;
         answer.is_problem(400, code);
@@ -133,4 +136,26 @@ async fn a_list_of_two_hundred_users_is_one_query() {
     let mut sent = statements::sent(&app.db.url());
     sent.retain(|statement| statement.starts_with("SELECT") && statement.contains("\"users\""));
     assert_eq!(sent.len(), 1, "{sent:#?}");
+}
+
+#[actix_web::test]
+async fn a_row_without_parameters_refuses_any_and_changes_nothing() {
+    let app = TestApp::spawn();
+    let grace = app.grace().await;
+    let mut program = Program::with_all(&app, &grace).await;
+    program.put("/api/v1/groups/staff", &serde_json::json!({})).await.is(201);
+    for row in latchkey::web::routes::api_table() {
+        let path = row
+            .path
+            .replace("{id}", &grace.id.to_string())
+            .replace("{user}", &grace.id.to_string())
+            .replace("{handle}", &grace.id.to_string())
+            .replace("{slug}", "wiki")
+            .replace("{name}", "staff");
+        let method: reqwest::Method = row.method.as_str().parse().expect("a method");
+        let answer = program.body(method, &format!("{path}?dry_run=true"), "{}").await;
+        answer.is_problem(400, "unexpected-parameter");
+    }
+    program.get("/api/v1/groups/staff?").await.is(200);
+    assert_eq!((app.events("group.removed"), app.events("sessions-revoked")), (0, 0));
 }

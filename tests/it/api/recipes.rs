@@ -88,7 +88,8 @@ async fn stale_sessions_are_listed() {
 async fn an_app_is_registered() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
-    let token = token_of(&app, &grace, &[ApiScope::AppsWrite, ApiScope::GroupsWrite]).await;
+    let token =
+        token_of(&app, &grace, &[ApiScope::AppsRead, ApiScope::AppsWrite, ApiScope::GroupsWrite]).await;
     assert_eq!(run(&app, &token, &folder(), "Register an app").trim(), "wiki");
     let wiki = app.accounts.apps.find("wiki").await.expect("an answer").expect("the app");
     assert_eq!((wiki.name.as_str(), wiki.rules.len()), ("Wiki", 2));

@@ -1,5 +1,6 @@
 //! Tests the reference of the API at `/api`.
 
+use latchkey::web::copy::problem_codes::PROBLEM_CODES;
 use latchkey::web::routes;
 
 use crate::support::app::TestApp;
@@ -17,6 +18,11 @@ async fn the_page_shows_every_operation_and_has_no_script() {
             row.path
         ));
     }
+    for (code, text) in PROBLEM_CODES {
+        assert_eq!(page.count(&format!("[id='{code}']")), 1, "{code}");
+        page.says(text);
+    }
+    assert!(PROBLEM_CODES.is_sorted() && PROBLEM_CODES.windows(2).all(|pair| pair[0].0 != pair[1].0));
     page.says("curl").says("users:write").says("If-Match");
     // Links within the page have targets.
     for href in page.attributes("main a[href^='#']", "href") {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use latchkey::identity::{Client, UserId};
 use latchkey::tokens::{ApiScope, CreatedToken, NewToken, RequestedScopes};
+use latchkey::web::copy::problem_codes::PROBLEM_CODES;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, ETAG};
 use serde_json::Value;
@@ -136,6 +137,12 @@ impl ApiAnswer for Answer {
         let problem = self.json();
         assert_eq!(problem["code"], code, "{problem}");
         assert_eq!(problem["status"], status);
+        assert!(
+            PROBLEM_CODES.iter().any(|(listed, _)| *listed == code),
+            "{code} is not on the page of the API"
+        );
+        let kind = problem["type"].as_str().unwrap_or_default();
+        assert!(kind.ends_with(&format!("/api#{code}")), "{kind}");
         for member in ["type", "title", "detail", "instance"] {
             assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {problem}");
         }

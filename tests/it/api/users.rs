@@ -28,13 +28,15 @@ async fn users_are_found_by_text_role_group_and_state() {
         ("q=%25", vec![]),
         ("role=admin", vec![grace.email]),
         ("group=staff", vec![ada.email]),
-        ("group=Not%20a%20name", vec![]),
         ("state=disabled", vec![mary.email]),
         ("state=leaving", vec![]),
         ("state=active&order=email", vec![ada.email, grace.email]),
     ] {
         let found = program.items(&format!("/api/v1/users?{query}"), 200).await;
         assert_eq!(emails(&found), expected, "{query}");
+    }
+    for query in ["group=Not%20a%20name", "group=none"] {
+        program.get(&format!("/api/v1/users?{query}")).await.is_problem(400, "unknown-group");
     }
     let user = program.get(&format!("/api/v1/users/{}", ada.id)).await.is(200).json();
     assert_eq!((&user["sessions"], &user["groups"]), (&json!(1), &json!(["staff"])));
@@ -105,17 +107,78 @@ async fn a_change_of_a_role_is_mailed_to_every_administrator() {
     let (ada, grace, mary) = (app.ada().await, app.grace().await, app.mary().await);
     app.db.execute(&format!("UPDATE users SET role = 'admin' WHERE id = '{}'", mary.id));
     let mut program = Program::of(&app, &grace, &[ApiScope::RolesWrite]).await;
+    let mut reader = Program::with_all(&app, &mary).await;
     let subject = "A program changed a role";
     let path = format!("/api/v1/users/{}/role", ada.id);
-    program.put(&path, &json!({ "role": "admin" })).await.is(200);
+    // Without the scope `users:read`, the answer does not show the user.
+    let changed = program.put(&path, &json!({ "role": "admin" })).await;
+    assert_eq!(
+        (changed.is(204).body.as_str(), changed.etag()),
+        ("", reader.get(&path.replace("/role", "")).await.etag())
+    );
     assert_eq!(app.count_letters(subject).await, 3);
     let letter = app.letter(mary.email, subject).await;
     assert!(letter.text.contains(ada.email) && letter.text.contains(grace.email), "{}", letter.text);
     // Setting the same role again changes nothing and sends no email.
-    program.put(&path, &json!({ "role": "admin" })).await.is(200);
+    program.put(&path, &json!({ "role": "admin" })).await.is(204);
     assert_eq!((app.count_letters(subject).await, app.events("role-changed")), (3, 1));
     program.put(&path, &json!({ "role": "root" })).await.is_problem(422, "unexpected-value");
     program.put(&format!("/api/v1/users/{}/role", Uuid::new_v4()), &json!({ "role": "admin" })).await.is(404);
+    // The administrator who is demoted is told as well.
+    program.put(&path, &json!({ "role": "member" })).await.is(204);
+    assert_eq!(app.count_letters(subject).await, 6);
+    let letters = app.letters().await;
+    assert_eq!(
+        letters.iter().filter(|letter| letter.subject == subject && letter.to == ada.email).count(),
+        2
+    );
+}
+
+#[actix_web::test]
+async fn disabling_and_enabling_an_administrator_is_mailed_to_every_administrator() {
+    let app = TestApp::spawn();
+    let (ada, grace, mary) = (app.ada().await, app.grace().await, app.mary().await);
+    app.db.execute(&format!("UPDATE users SET role = 'admin' WHERE id = '{}'", mary.id));
+    let mut program = Program::of(&app, &grace, &[ApiScope::UsersWrite]).await;
+    let path = format!("/api/v1/users/{}", mary.id);
+    for (disabled, subject) in
+        [(true, "A program disabled an administrator"), (false, "A program enabled an administrator")]
+    {
+        for _ in 0..2 {
+            program.patch(&path, &json!({ "disabled": disabled })).await.is(204);
+            assert_eq!(app.count_letters(subject).await, 2);
+        }
+        for to in [grace.email, mary.email] {
+            let letter = app.letter(to, subject).await;
+            assert!(letter.text.contains(mary.email) && letter.text.contains(grace.email), "{}", letter.text);
+        }
+    }
+    let before = app.letters().await.len();
+    program.patch(&format!("/api/v1/users/{}", ada.id), &json!({ "disabled": true })).await.is(204);
+    assert_eq!(app.letters().await.len(), before, "a member");
+}
+
+#[actix_web::test]
+async fn a_disabled_users_tokens_end_and_a_lowered_role_ends_those_that_need_it() {
+    let app = TestApp::spawn();
+    let (grace, mary) = (app.grace().await, app.mary().await);
+    app.db.execute(&format!("UPDATE users SET role = 'admin' WHERE id = '{}'", mary.id));
+    let mut program = Program::with_all(&app, &grace).await;
+    let (mut own, mut of_role) = (
+        Program::of(&app, &mary, &[ApiScope::Me]).await,
+        Program::of(&app, &mary, &[ApiScope::UsersRead]).await,
+    );
+    let path = format!("/api/v1/users/{}", mary.id);
+    for role in ["member", "admin"] {
+        program.put(&format!("{path}/role"), &json!({ "role": role })).await.is(200);
+        own.get("/api/v1/me").await.is(200);
+        of_role.get("/api/v1/users").await.is_problem(401, "invalid-token");
+    }
+    for disabled in [true, false] {
+        program.patch(&path, &json!({ "disabled": disabled })).await.is(200);
+        own.get("/api/v1/me").await.is_problem(401, "invalid-token");
+    }
+    assert_eq!(app.events("token.revoked"), 2);
 }
 
 #[actix_web::test]

@@ -124,7 +124,7 @@ impl Scene {
         let (owner, admin) = (app.grace().await, app.mary().await);
         app.db.execute(&format!("UPDATE users SET role = 'admin' WHERE id = '{}'", admin.id));
         let mut earlier = app.logged_in(&owner).await;
-        let older_token = create_token(&mut earlier, "Backup", &[("me", "1")]).await;
+        let older_token = create_token(&mut earlier, "Backup", &[("me", "1"), ("users_write", "1")]).await;
         earlier.get("/account").await.is(200);
         earlier.post("/logout", &[]).await.redirects_to("/login");
         let (own, office) = (app.logged_in(&owner).await, app.logged_in(&admin).await);

@@ -60,6 +60,7 @@ async fn the_end_of_all_sessions_ends_all_tokens_on_every_instance_before_it_ret
     for created in &texts {
         assert!(!here.accepts(created.text.reveal()).await && !there.accepts(created.text.reveal()).await);
     }
+    assert_eq!(here.events("token.revoked"), 3);
     let later = here.token(&ada, &["me"]).await;
     assert!(there.accepts(later.text.reveal()).await);
 }
@@ -82,4 +83,39 @@ async fn no_token_outlives_a_session_that_ends_while_creating_it() {
         assert!(ended.expect("a database"));
         assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM tokens"), 0, "round {round}");
     }
+}
+
+#[actix_web::test]
+async fn a_new_password_revokes_the_tokens_of_sessions_that_have_ended_before() {
+    let app = TestApp::spawn();
+    let ada = app.ada().await;
+    let mut thief = app.logged_in(&ada).await;
+    let of_thief = create_token(&mut thief, "Backup", &[("me", "1")]).await;
+    thief.get("/account").await.is(200);
+    thief.post("/logout", &[]).await.redirects_to("/login");
+    let of_operator = app.token(&ada, &["me"]).await;
+    let mut here = app.logged_in(&ada).await;
+    let of_here = create_token(&mut here, "Phone", &[("me", "1")]).await;
+    let fields = [("current_password", ada.password), ("password", "gravel tuba otter lemon")];
+    here.fill_in("/account/password", &fields).await.redirects_to("/account/password");
+    assert!(!app.accepts(&of_thief).await);
+    assert!(app.accepts(&of_here).await && app.accepts(of_operator.text.reveal()).await);
+    assert_eq!(app.events("token.revoked"), 1);
+}
+
+#[actix_web::test]
+async fn the_tokens_of_a_removed_app_are_in_the_trail() {
+    let app = TestApp::spawn();
+    let (ada, grace) = (app.ada().await, app.grace().await);
+    crate::apps::support::add(&app.accounts, &crate::apps::support::app("wiki")).await;
+    let created = app.token(&ada, &["app:wiki"]).await;
+    let wiki = app.accounts.apps.find("wiki").await.expect("a database").expect("an app");
+    let admin = Some(latchkey::identity::UserId(grace.id));
+    app.accounts.apps.remove(admin, wiki.id, Client::operator()).await.expect("an app");
+    assert!(!app.accepts(created.text.reveal()).await);
+    let detail: String = app.db.scalar(&format!(
+        "SELECT detail FROM audit_events WHERE act = 'token.revoked' AND subject = '{}' AND actor = '{}'",
+        ada.id, grace.id
+    ));
+    assert!(detail.contains(&created.record.id.to_string()) && detail.contains("app:wiki"), "{detail}");
 }

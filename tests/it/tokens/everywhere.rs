@@ -62,7 +62,7 @@ async fn under_load_no_request_that_begins_after_the_answer_is_admitted() {
 }
 
 #[actix_web::test]
-async fn the_tokens_of_a_disabled_user_do_not_work_until_the_user_is_enabled() {
+async fn the_tokens_of_a_disabled_user_are_revoked_and_stay_so_when_the_user_is_enabled() {
     let here = TestApp::spawn();
     let ada = here.ada().await;
     let there = here.beside(|_| {});
@@ -73,7 +73,8 @@ async fn the_tokens_of_a_disabled_user_do_not_work_until_the_user_is_enabled() {
     admin.disable(None, user, Client::operator()).await.expect("a user");
     assert!(!here.accepts(text).await && !there.accepts(text).await);
     admin.enable(None, user, Client::operator()).await.expect("a user");
-    assert!(here.accepts(text).await && there.accepts(text).await);
+    assert!(!here.accepts(text).await && !there.accepts(text).await);
+    assert_eq!(here.events("token.revoked"), 1);
 }
 
 #[actix_web::test]
@@ -86,10 +87,12 @@ async fn a_demotion_and_a_group_count_from_the_next_request_on() {
         .set_role(None, UserId(mary.id), Role::Admin, Client::operator())
         .await
         .expect("a user");
-    let created = here.token(&mary, &["me", "users:read"]).await;
-    let text = created.text.reveal();
-    warm([&here, &there], text).await;
-    let allows = async |app: &TestApp, scope| app.find_token(text).await.expect("a token").allows(scope);
+    let (own, created) = (here.token(&mary, &["me"]).await, here.token(&mary, &["me", "users:read"]).await);
+    let (text, of_role) = (own.text.reveal(), created.text.reveal());
+    for text in [text, of_role] {
+        warm([&here, &there], text).await;
+    }
+    let allows = async |app: &TestApp, scope| app.find_token(of_role).await.expect("a token").allows(scope);
     assert!(allows(&here, ApiScope::UsersRead).await && allows(&there, ApiScope::UsersRead).await);
     assert!(!allows(&here, ApiScope::UsersWrite).await, "a scope that it does not have");
     here.accounts
@@ -98,8 +101,16 @@ async fn a_demotion_and_a_group_count_from_the_next_request_on() {
         .await
         .expect("a user");
     for app in [&here, &there] {
-        assert!(!allows(app, ApiScope::UsersRead).await && allows(app, ApiScope::Me).await);
+        assert!(!app.accepts(of_role).await && app.accepts(text).await);
     }
+    here.accounts
+        .admin
+        .set_role(Some(UserId(grace.id)), UserId(mary.id), Role::Admin, Client::operator())
+        .await
+        .expect("a user");
+    assert!(!here.accepts(of_role).await && !there.accepts(of_role).await);
+    let actor: String = here.db.scalar("SELECT actor::text FROM audit_events WHERE act = 'token.revoked'");
+    assert_eq!(actor, grace.id.to_string());
     let staff = GroupName::parse("staff").expect("a name");
     let groups = &here.accounts.groups;
     groups.add(None, staff.clone(), "", Client::operator()).await.expect("a group");

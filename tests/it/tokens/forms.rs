@@ -80,6 +80,12 @@ async fn a_member_is_offered_the_scopes_of_members_and_the_apps_that_accept_toke
     assert_eq!(offered, latchkey::tokens::ApiScope::ALL.map(|scope| scope.as_str().replace(':', "_")));
     let forged = [("name", "Off-boarding"), ("expires", "30d"), ("users_write", "1")];
     member.fill_in(PAGE, &forged).await.is(422).is_refused("role-too-low");
+    // The answer does not say whether there is an app that is not offered.
+    for slug in ["shop", "none"] {
+        let fields = [("name", "Phone"), ("expires", "30d"), ("opens", slug)];
+        let refused = member.fill_in(PAGE, &fields).await;
+        refused.is(422).is_refused("no-such-app").says(&format!("No app with the short name {slug} accepts"));
+    }
     let text = create_token(&mut member, "Phone", &[("opens", "wiki")]).await;
     assert!(app.accepts(&text).await);
     member.get(PAGE).await.says("app:wiki");
@@ -129,4 +135,19 @@ async fn an_administrator_sees_the_tokens_of_a_user_and_revokes_one() {
     assert_eq!(admin.get(&page).await.has_flash("token-revoked").count("li[data-token]"), 0);
     assert!(!app.accepts(created.text.reveal()).await);
     admin.post(&path, &[]).await.is(404);
+}
+
+#[actix_web::test]
+async fn a_scope_of_administrators_needs_a_confirmation_as_recent_as_their_pages() {
+    let app = TestApp::spawn_with(|settings| {
+        settings.sessions.admin_window = latchkey::config::Span::minutes(2);
+    });
+    let grace = app.grace().await;
+    let mut browser = app.logged_in(&grace).await;
+    app.db.execute("UPDATE sessions SET confirmed_at = now() - interval '5 minutes'");
+    app.accounts.sessions().wait_until_invalidated().await;
+    let fields = [("name", "Off-boarding"), ("expires", "7d"), ("users_write", "1")];
+    browser.fill_in(PAGE, &fields).await.redirects_to(&format!("/confirm?next={PAGE}"));
+    assert_eq!(app.db.scalar::<i64>("SELECT count(*) FROM tokens"), 0);
+    create_token(&mut browser, "Phone", &[("me", "1")]).await;
 }

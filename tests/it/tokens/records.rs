@@ -59,7 +59,9 @@ async fn the_owner_is_emailed_and_the_link_ends_the_session_and_every_token() {
     let with_link = with_link.expect("the letter about the thief's token");
     assert!(letters.iter().all(|letter| !letter.text.contains("evil")), "no text of the thief is mailed");
     assert!(
-        letter.text.contains("by the operator") && letter.text.contains("/account/tokens"),
+        letter.text.contains("by the operator")
+            && letter.text.contains("with the scopes me,")
+            && letter.text.contains("/account/tokens"),
         "{}",
         letter.text
     );

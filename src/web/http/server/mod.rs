@@ -35,9 +35,10 @@ use actix_web::http::header::UPGRADE;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::spawn;
 
+pub use chunks::ChunkScanner;
 pub use client_connection::ClientConnection;
 pub use front::{Front, PortalOnly, Routed};
-pub use raw_stream::{RawStream, poll_finish};
+pub use raw_stream::{RawStream, is_drained, poll_finish};
 
 use response::{PIECE, ResponseBody};
 use response_guard::ResponseGuard;

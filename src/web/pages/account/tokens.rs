@@ -7,14 +7,14 @@ use serde::Deserialize;
 use crate::apps::Caller;
 use crate::config::{Span, in_words};
 use crate::db::Refusable as _;
-use crate::identity::UserSession as _;
+use crate::identity::{Role, UserSession as _};
 use crate::tokens::{
     ApiScope, CreatedToken, NewToken, RequestedScopes, ScopesRefusal, TokenId, TokenRefusal,
 };
 use crate::web::copy::tokens::{UNKNOWN_LIFETIME, scope, scopes};
 use crate::web::http::draft::Draft;
 use crate::web::http::error::Error;
-use crate::web::http::flash::Flash;
+use crate::web::http::flash::{self, Flash};
 use crate::web::http::form::{Fields, Form, FormInput, Text};
 use crate::web::http::path::{ById, Path};
 use crate::web::pages::NoFields;
@@ -159,6 +159,10 @@ pub async fn create(
 ) -> Result<HttpResponse, Error> {
     match (form.input.scopes(), form.input.lifetime()) {
         (Ok(scopes), Some(lifetime)) => {
+            if needs_admin(&scopes) && !me.session.confirmed_within(ctx.shared.limits.admin_window.std()) {
+                flash::set(&ctx.request, &ctx.shared, Flash::ConfirmThenAgain);
+                return Err(Error::Confirm { next: Some(PAGE.to_owned()) });
+            }
             let token = NewToken {
                 user: me.session.user_id(),
                 name: form.input.name.0.clone(),
@@ -181,6 +185,14 @@ pub async fn create(
         }
     }
     page::refused(&TokensPage::new(&me, &ctx, form.fields).await?)
+}
+
+/// A token of an administrator needs a confirmation as recent as the pages of administrators do.
+fn needs_admin(scopes: &RequestedScopes) -> bool {
+    match scopes {
+        RequestedScopes::Api(scopes) => scopes.iter().any(|scope| scope.required_role() > Role::Member),
+        RequestedScopes::App(_) => false,
+    }
 }
 
 /// The answer to the form. The token cannot be shown again: only its hash is stored.

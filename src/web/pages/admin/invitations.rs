@@ -101,7 +101,7 @@ pub async fn invite(
         .split()?
     {
         Ok(_) => return Ok(ctx.redirect("/admin/invitations", Flash::Invited)),
-        Err(refusal @ (InviteRefusal::Email(_) | InviteRefusal::Registered)) => {
+        Err(refusal @ (InviteRefusal::Email(_) | InviteRefusal::Registered | InviteRefusal::TooMany(_))) => {
             form.fields.refuse("email", refusal)
         }
         Err(refusal @ InviteRefusal::NoMail) => form.fields.refuse("", refusal),

@@ -36,6 +36,7 @@ fn every_event_says_who_did_it() {
         subject_name: Some("Ada".to_owned()),
         address: address.to_owned(),
         agent,
+        token: None,
         detail: String::new(),
     };
     let curl = || Agent::Browser("curl/8".to_owned());
@@ -58,4 +59,25 @@ fn every_event_says_who_did_it() {
         assert_eq!((seen.by.as_str(), seen.actor_name.as_str()), (by, actor));
         assert_eq!((seen.person_name.as_str(), seen.address.as_str()), ("Ada", event.address.as_str()));
     }
+}
+
+#[test]
+fn the_name_of_a_token_is_shown_to_its_owner_and_to_administrators() {
+    let (ada, grace) = (UserId(uuid::Uuid::from_u128(1)), UserId(uuid::Uuid::from_u128(2)));
+    let now = OffsetDateTime::now_utc();
+    let by = |actor: UserId| Event {
+        at: now,
+        action: Some(AuditAction::Disabled),
+        actor: Some(actor),
+        actor_name: None,
+        subject: Some(ada),
+        subject_name: None,
+        address: "192.0.2.1".to_owned(),
+        agent: Agent::Browser("curl/8".to_owned()),
+        token: Some(ClientToken { id: uuid::Uuid::from_u128(3), name: "nightly".to_owned() }),
+        detail: String::new(),
+    };
+    let named = |view: EventView| view.text.contains("nightly");
+    assert!(named(EventView::own(&by(ada), now)) && !named(EventView::own(&by(grace), now)));
+    assert!(named(EventView::for_administrators(&by(grace), now)));
 }

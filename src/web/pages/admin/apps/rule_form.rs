@@ -154,6 +154,7 @@ pub fn refuse(fields: &mut Fields, refusal: &AppRefusal) {
             RuleRefusal::Fresh => "fresh",
             RuleRefusal::NoteTooLong { .. } => "note",
             RuleRefusal::NoAccess
+            | RuleRefusal::TooManyEntries { .. }
             | RuleRefusal::EmptyList
             | RuleRefusal::TwoAnswers
             | RuleRefusal::UnknownRole { .. }

@@ -1,21 +1,18 @@
 //! What clean-ups delete, for one user, or for all users in batches.
 
+mod tokens;
+
 use ::time::OffsetDateTime;
-use diesel::connection::SimpleConnection as _;
 use diesel::dsl::now;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::Array;
 use diesel::sql_types::BigInt;
 use diesel::sql_types::Binary;
 use diesel::sql_types::Nullable;
-use diesel::sql_types::Text;
 use diesel::sql_types::Timestamptz;
 use diesel::sql_types::Uuid as SqlUuid;
-use uuid::Uuid;
 
-use crate::audit::TokenDetail;
 use crate::db::Fault;
 use crate::db::schema::{account_links, invitations, known_browsers, passkeys, recovery_codes, users};
 use crate::db::time::Moment;
@@ -25,86 +22,14 @@ use crate::notices::LinkPurpose;
 use crate::secret::TokenHash;
 use latchkey_sessions::Handle;
 
+pub(super) use tokens::{DeletedTokens, delete_tokens, delete_tokens_of_all, delete_tokens_of_app};
+
 /// Deletes the codes that could still be exchanged for app keys of the user's sessions.
 pub(crate) fn delete_app_entries(conn: &mut PgConnection, user: UserId) -> Result<(), Fault> {
     sql_query("DELETE FROM app_entries e USING sessions s WHERE s.handle = e.session AND s.principal = $1")
         .bind::<SqlUuid, _>(user.0)
         .execute(conn)?;
     Ok(())
-}
-
-/// Deletes the tokens `t` of the user `$1` under a condition, and returns their details for the events.
-macro_rules! delete_tokens {
-    ($condition:literal) => {
-        concat!(
-            "WITH gone AS (DELETE FROM tokens t WHERE t.user_id = $1 AND ",
-            $condition,
-            " RETURNING t.id, t.name, t.scopes, t.app, t.created_at, t.expires_at) \
-             SELECT g.id, g.name, CASE WHEN a.slug IS NULL THEN g.scopes ELSE ARRAY['app:' || a.slug] END AS scopes, \
-             date_trunc('second', g.expires_at) AS expires_at \
-             FROM gone g LEFT JOIN apps a ON a.id = g.app WHERE g.expires_at > now() ORDER BY g.created_at, g.id"
-        )
-    };
-}
-
-#[derive(QueryableByName)]
-struct DeletedToken {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Array<Text>)]
-    scopes: Vec<String>,
-    #[diesel(sql_type = Timestamptz)]
-    expires_at: OffsetDateTime,
-}
-
-fn delete_tokens(
-    conn: &mut PgConnection,
-    statement: &'static str,
-    user: UserId,
-) -> Result<Vec<TokenDetail>, Fault> {
-    let deleted: Vec<DeletedToken> = sql_query(statement).bind::<SqlUuid, _>(user.0).load(conn)?;
-    let detail = |DeletedToken { id, name, scopes, expires_at }| TokenDetail {
-        token: name,
-        token_id: id,
-        scopes,
-        expires: expires_at,
-    };
-    Ok(deleted.into_iter().map(detail).collect())
-}
-
-/// Deletes the tokens that were created by the user's sessions that this transaction has ended.
-pub(crate) fn delete_tokens_of_ended_sessions(
-    conn: &mut PgConnection,
-    user: UserId,
-) -> Result<Vec<TokenDetail>, Fault> {
-    // `now()` is the same throughout a transaction.
-    let statement = delete_tokens!(
-        "t.made_by IN (SELECT handle FROM sessions WHERE principal = $1 AND revoked_at = now())"
-    );
-    delete_tokens(conn, statement, user)
-}
-
-/// Deletes every token of a user.
-pub(crate) fn delete_tokens_of(conn: &mut PgConnection, user: UserId) -> Result<Vec<TokenDetail>, Fault> {
-    delete_tokens(conn, delete_tokens!("true"), user)
-}
-
-/// Deletes one batch of the tokens of all users, and announces all at once.
-pub(crate) fn delete_tokens_of_all(
-    conn: &mut PgConnection,
-    until: Moment,
-    batch: i64,
-) -> Result<usize, Fault> {
-    conn.batch_execute("SET LOCAL latchkey.everybody = 'yes'")?;
-    batch_until(
-        conn,
-        "DELETE FROM tokens WHERE ctid = ANY (ARRAY( \
-         SELECT ctid FROM tokens WHERE created_at <= $1 ORDER BY user_id, id LIMIT $2 FOR UPDATE))",
-        until,
-        batch,
-    )
 }
 
 /// Deletes the known devices of a user, except `here`.
