@@ -180,18 +180,18 @@ fn visitor(app_request: &AppRequest<'_>, path: String) -> VisitorAnswer {
     VisitorAnswer { path, opens, posts }
 }
 
-/// The same after a long time.
-pub async fn late_without_response(connection: Option<ClientConnection>) -> Response<BoxBody> {
-    sleep(SLOW).await;
-    without_response(connection)
-}
-
 /// Ends the connection before the client has received a byte.
 pub fn without_response(connection: Option<ClientConnection>) -> Response<BoxBody> {
     if let Some(connection) = connection {
         connection.reset_at_end();
     }
     Response::new(StatusCode::SERVICE_UNAVAILABLE).set_body(BoxBody::new(Broken))
+}
+
+/// Waits longer than the client does, and then ends the connection.
+pub async fn late_without_response(connection: Option<ClientConnection>) -> Response<BoxBody> {
+    sleep(SLOW).await;
+    without_response(connection)
 }
 
 /// A body that fails before its first byte.

@@ -3,6 +3,7 @@
 mod answers;
 mod granted;
 mod paths;
+mod question;
 mod reading;
 mod revoked;
 mod started;

@@ -7,9 +7,10 @@ use time::OffsetDateTime;
 
 use super::advice::ConfigPart;
 use super::asking::{AppSite, KnownApp, Unanswered};
-use super::proxy::{NamedProxy, ProxyTraces, detect, proxy_name};
+use super::proxy::{NamedProxy, ProxyTraces, detect};
 use crate::cli::doctor::finding::{Finding, note, ok, problem, warning};
 use crate::cli::doctor::site::{self, TEST_ADDRESS};
+use crate::web::copy::proxy_config::proxy_name;
 use crate::web::ops::app_question::{ECHO, REPORT, UpstreamReach};
 use crate::web::ops::doctor::FRESH_FOR;
 

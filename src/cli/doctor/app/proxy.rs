@@ -6,17 +6,7 @@ use std::str::FromStr;
 use super::asking::KnownApp;
 use crate::apps::ProxyKind;
 use crate::cli::doctor::finding::{Finding, note, ok, problem};
-
-/// The name that the proxy gives itself.
-pub fn proxy_name(kind: ProxyKind) -> &'static str {
-    match kind {
-        ProxyKind::Nginx => "nginx",
-        ProxyKind::Caddy => "Caddy",
-        ProxyKind::Traefik => "Traefik",
-        ProxyKind::Haproxy => "HAProxy",
-        ProxyKind::Envoy => "Envoy",
-    }
-}
+use crate::web::copy::proxy_config::proxy_name;
 
 /// How the proxy answered the first question.
 pub struct ProxyTraces<'a> {
