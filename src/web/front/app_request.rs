@@ -104,6 +104,12 @@ impl AppRequest<'_> {
     }
 }
 
+/// The client of a request, as the audit trail names it.
+pub fn client_of(headers: &HeaderMap, address: Option<IpAddr>) -> Client {
+    let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Client::of_request(address, user_agent.unwrap_or_default(), None)
+}
+
 /// `raw`, if every browser reads it as a path of the app. Latchkey's own paths are not accepted.
 pub fn local_path(raw: &str) -> Option<&str> {
     return_to::safe(raw).filter(|path| !path.starts_with(RESERVED))

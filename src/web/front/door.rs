@@ -17,13 +17,12 @@ use tracing::Instrument as _;
 use super::access::{Admission, Granted, admit};
 use super::access_attempt::{AccessAttempt, header_texts};
 use super::answers;
-use super::app_request::{AppRequest, RESERVED};
+use super::app_request::{AppRequest, RESERVED, client_of};
 use super::log_line::LogFields;
 use super::user_identity::UserIdentity;
 use super::{echo, host, page, reserved};
 use crate::apps::{App, AppSnapshot, HostOwner, RequestHeaders, RequestKind, host_name};
 use crate::db::Fault;
-use crate::identity::Client;
 use crate::web::copy::front::FrontCode;
 use crate::web::http::request_layer::{log_fault, new_request_id};
 use crate::web::http::server::{ClientConnection, Front, Routed};
@@ -160,8 +159,7 @@ impl FrontDoor {
         let is_ours = asked.is_some() || request.path().starts_with(RESERVED);
         let body = is_ours.then(|| request.take_payload());
         let head = request.head();
-        let user_agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let client = Client::of_request(address, user_agent.unwrap_or_default(), None);
+        let client = client_of(&head.headers, address);
         let (method, uri, headers) = (&head.method, &head.uri, &head.headers);
         let app_request = AppRequest {
             shared: &self.shared,

@@ -12,11 +12,10 @@ use super::flavour::Flavour;
 use super::granted::{TooManySpellings, granted};
 use crate::apps::{App, HostOwner, RequestKind};
 use crate::db::Fault;
-use crate::identity::Client;
 use crate::web::copy::front::FrontCode;
 use crate::web::front::access::{Judgement, judge};
 use crate::web::front::access_attempt::AccessAttempt;
-use crate::web::front::app_request::AppRequest;
+use crate::web::front::app_request::{AppRequest, client_of};
 use crate::web::front::door::{kind_of, whole};
 use crate::web::front::question::{DecisionAsked, DoctorAsked, doctor_asked};
 use crate::web::front::user_identity::UserIdentity;
@@ -80,8 +79,7 @@ pub async fn decide(
     if asked.target == Target::Ambiguous {
         return whole(answers::plain(FrontCode::PathAmbiguous, Some(app), kind(), id));
     }
-    let user_agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let client = Client::of_request(Some(asked.client), user_agent.unwrap_or_default(), None);
+    let client = client_of(&head.headers, Some(asked.client));
     let app_request = AppRequest {
         shared: &door.shared,
         app,

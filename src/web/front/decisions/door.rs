@@ -19,9 +19,8 @@ use super::flavour::Flavour;
 use super::listener_path::ListenerPath;
 use super::refusal::refusal;
 use crate::apps::{HostOwner, RequestKind};
-use crate::identity::Client;
 use crate::web::copy::front::FrontCode;
-use crate::web::front::app_request::AppRequest;
+use crate::web::front::app_request::{AppRequest, client_of};
 use crate::web::front::door::{kind_of, whole};
 use crate::web::front::log_line::LogFields;
 use crate::web::front::{answers, echo_behind_guard, host, page, reserved};
@@ -132,8 +131,7 @@ impl DecisionDoor {
             return unknown(head);
         };
         let address = client_address::forwarded(&head.headers, self.hops);
-        let user_agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let client = Client::of_request(address, user_agent.unwrap_or_default(), None);
+        let client = client_of(&head.headers, address);
         let app_request = AppRequest {
             shared: &self.shared,
             app,
