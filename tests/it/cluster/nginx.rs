@@ -70,8 +70,8 @@ impl Nginx {
     /// Sends no more requests to `drained`, and returns when the earlier ones are answered.
     pub async fn route(&self, ports: &[u16], drained: Option<u16>) {
         let before = self.workers();
-        let guard = self.guard.borrow();
-        write_routes(self.dir.path(), ports, drained, self.serves_apps.get(), guard.as_ref());
+        let serves_apps = self.serves_apps.get();
+        write_routes(self.dir.path(), ports, drained, serves_apps, self.guard.borrow().as_ref());
         kill(self.pid(), Signal::SIGHUP).expect("a running nginx");
         eventually("nginx taking its new configuration", async || {
             sleep(Duration::from_millis(10)).await;

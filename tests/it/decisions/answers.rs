@@ -59,8 +59,11 @@ fn seen(answer: &Answer) -> (Vec<(String, String)>, String) {
     (headers, id.map_or(answer.body.clone(), |id| answer.body.replace(&id, "ID")))
 }
 
-/// The requests of a browser: what it sends, and where.
-fn requests(own: &str) -> Vec<(Vec<(&'static str, String)>, &'static str, &'static str)> {
+/// Headers of a request, its method and its path.
+type Sent = (Vec<(&'static str, String)>, &'static str, &'static str);
+
+/// The requests of a browser.
+fn requests(own: &str) -> Vec<Sent> {
     let form = || {
         let mut headers = navigation();
         headers[0].1 = "same-origin".to_owned();

@@ -115,7 +115,7 @@ impl Behind {
         let board_app = App {
             header_names: renamed,
             also_from: vec![origin(TRUSTED_SITE)],
-            ..forward_auth("team-board", &[board_at.clone()])
+            ..forward_auth("team-board", std::slice::from_ref(&board_at))
         };
         for app_to_add in [forward_auth("wiki", &at), board_app] {
             app.accounts.apps.add(None, app_to_add, Client::operator()).await.expect("an app");
