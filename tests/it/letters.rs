@@ -91,7 +91,7 @@ async fn from_a_session(app: &TestApp, victim: &Person, other: &Person) {
     browser.get("/account/security").await.is(200);
     browser.post(&format!("{path}/remove"), &[]).await.redirects_to("/account/security");
     let fields = [("name", TYPED), ("expires", "7d"), ("me", "1")];
-    browser.fill_in("/account/tokens", &fields).await.is(200).is_page("account/tokens");
+    browser.fill_in("/account/tokens", &fields).await.is(200).is_page("account/tokens/created");
     // Address, password, deletion of the account.
     browser.fill_in("/account/email", &[("email", "eve@example.org")]).await.is(303);
     let confirm = app.letter("eve@example.org", subjects::CONFIRM_EMAIL).await;
