@@ -1,8 +1,11 @@
 //! Compares Latchkey as a proxy that checks the session with proxies that check nothing, and with nginx that asks a
 //! static page. Each proxy runs on one core; wrk, the upstream and the database run on the other. The measure is CPU
-//! time, because the other core is busy as well. `front/streams.rs` measures streams.
+//! time, because the other core is busy as well. `front/decisions.rs` and `front/forward_auth.rs` measure decisions for
+//! other proxies, and `front/streams.rs` measures streams.
 
+mod decisions;
 mod enter;
+mod forward_auth;
 mod proxies;
 mod streams;
 
@@ -39,6 +42,8 @@ const CPU_OF_GIGABYTE: &str = "s CPU/GB";
 
 pub fn measure(report: &mut Report) {
     proxied(report);
+    decisions::measure(report);
+    forward_auth::measure(report);
     streams::measure(report);
 }
 

@@ -9,7 +9,7 @@ pub enum Target {
 
 use Target::{AtLeast, AtMost};
 
-const TARGETS: [(&str, Target); 33] = [
+const TARGETS: [(&str, Target); 44] = [
     ("guarded_vs_open", AtLeast(0.85, 0.95)),
     ("session_vs_jwt_hs256", AtLeast(1.0, 1.15)),
     ("session_vs_jwt_eddsa", AtLeast(2.0, 3.0)),
@@ -36,6 +36,17 @@ const TARGETS: [(&str, Target); 33] = [
     ("proxied_cpu_vs_traefik", AtMost(0.5, 0.38)),
     ("proxied_cpu_vs_caddy", AtMost(0.4, 0.28)),
     ("gigabyte_cpu_vs_nginx", AtMost(0.8, 0.45)),
+    ("decision_vs_healthz", AtLeast(0.80, 0.90)),
+    ("decisions_per_second", AtLeast(60_000.0, 80_000.0)),
+    ("decision_cpu_over_healthz_us", AtMost(5.0, 3.0)),
+    ("decision_1000_apps_vs_1", AtLeast(0.95, 0.99)),
+    ("writes_per_decision", AtMost(0.0, 0.0)),
+    ("writes_per_first_visit", AtMost(3.0, 2.0)),
+    ("decides_vs_static_nginx", AtLeast(0.75, 0.9)),
+    ("decides_vs_static_caddy", AtLeast(0.75, 0.9)),
+    ("decides_vs_static_traefik", AtLeast(0.75, 0.9)),
+    ("decides_vs_static_haproxy", AtLeast(0.75, 0.9)),
+    ("decides_vs_static_envoy", AtLeast(0.75, 0.9)),
     ("stream_end_loaded_p99_ms", AtMost(5.0, 2.0)),
     ("stream_end_three_p99_ms", AtMost(20.0, 5.0)),
     ("streams_alive_after_revocation", AtMost(0.0, 0.0)),

@@ -77,4 +77,13 @@ choices! {
         Two = "two",
         Passkey = "passkey",
     }
+
+    /// A proxy for which Latchkey writes a configuration.
+    ProxyKind {
+        Nginx = "nginx",
+        Caddy = "caddy",
+        Traefik = "traefik",
+        Haproxy = "haproxy",
+        Envoy = "envoy",
+    }
 }

@@ -37,7 +37,7 @@ pub enum RequestKind {
 }
 
 /// The headers that a decision reads.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestHeaders<'a> {
     pub origin: Option<&'a str>,
     pub fetch_site: Option<&'a str>,
@@ -66,22 +66,31 @@ impl<'a> RequestHeaders<'a> {
     /// it counts as empty. Of the others, the first counts.
     pub fn read(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut read = Self::default();
-        for (name, value) in headers {
-            match name {
-                "origin" => only(&mut read.origin, value),
-                "sec-fetch-site" => only(&mut read.fetch_site, value),
-                "sec-fetch-mode" => only(&mut read.fetch_mode, value),
-                "sec-fetch-dest" => only(&mut read.fetch_dest, value),
-                "accept" => first(&mut read.accept, value),
-                "content-type" => first(&mut read.content_type, value),
-                "upgrade" => first(&mut read.upgrade, value),
-                "x-requested-with" => read.requested_with = true,
-                "access-control-request-method" => read.requested_method = true,
-                "x-forwarded-for" => read.forwarded_for = true,
-                _ => {}
-            }
-        }
+        headers.for_each(|(name, value)| read.note(name, value));
         read
+    }
+
+    fn note(&mut self, name: &str, value: &'a str) {
+        match name {
+            "origin" => only(&mut self.origin, value),
+            "sec-fetch-site" => only(&mut self.fetch_site, value),
+            "sec-fetch-mode" => only(&mut self.fetch_mode, value),
+            "sec-fetch-dest" => only(&mut self.fetch_dest, value),
+            "accept" => first(&mut self.accept, value),
+            "content-type" => first(&mut self.content_type, value),
+            "upgrade" => first(&mut self.upgrade, value),
+            "x-requested-with" => self.requested_with = true,
+            "access-control-request-method" => self.requested_method = true,
+            "x-forwarded-for" => self.forwarded_for = true,
+            _ => {}
+        }
+    }
+
+    /// Whether [`Self::read`] needs the header, so that the values of others need not be examined.
+    pub fn reads(name: &str) -> bool {
+        let mut read = Self::default();
+        read.note(name, "");
+        read != Self::default()
     }
 
     fn has_fetch_metadata(&self) -> bool {

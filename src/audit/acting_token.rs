@@ -57,10 +57,10 @@ mod tests {
             let fields: Value = serde_json::from_str(&stored).unwrap();
             assert_eq!(fields[TOKEN]["id"], token.id.to_string(), "{stored}");
             assert_eq!(split(stored), (detail.to_owned(), Some(token.clone())));
-            assert_eq!(split(detail.to_owned()), (detail.to_owned(), None));
+            assert_eq!(split(detail.into()), (detail.to_owned(), None));
         }
         for other in ["by_token", "{\"by_token\":1}", "{\"by_token\":{\"id\":\"x\",\"name\":\"y\"}}"] {
-            assert_eq!(split(other.to_owned()), (other.to_owned(), None));
+            assert_eq!(split(other.into()), (other.to_owned(), None));
         }
     }
 }

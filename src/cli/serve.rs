@@ -13,7 +13,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::rt::{System, signal, spawn, task, time};
 use actix_web::web::Data;
 use diesel::pg::PgConnection;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
 use secrecy::ExposeSecret as _;
 use tokio::sync::oneshot;
 
@@ -70,6 +70,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
     let listener = listen(SocketAddr::new(settings.server.bind, settings.server.port))?;
     let address = listener.local_addr()?;
     settings.listening_on(address.port())?;
+    let decisions = settings.front.address().map(listen).transpose()?;
     let mut listeners = vec![listener];
     // Programs resolve names below localhost to either IP address. A machine without IPv6 has only one.
     if settings.is_local() && address.ip() == Ipv4Addr::LOCALHOST {
@@ -85,7 +86,16 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         let shared = Data::new(Shared::new(accounts.clone(), &settings));
         let lab = shared.lab.clone();
         let server = web::serve(listeners, shared.clone(), &settings)?;
-        let handle = server.handle();
+        let mut handles = vec![server.handle()];
+        let deciding = match decisions {
+            Some(listener) => {
+                let address = listener.local_addr()?;
+                let server = web::serve_decisions(listener, shared.clone(), &settings)?;
+                handles.push(server.handle());
+                Some((address, server))
+            }
+            None => None,
+        };
         let watched = settings.metrics.map(|address| {
             web::ops::metrics::serve(address, shared)
                 .map_err(|error| format!("cannot listen on {address} for metrics: {error}"))
@@ -98,7 +108,11 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         // Before any work starts: until then a signal kills the process.
         let told_to_stop = signals()?;
         let running = spawn(server);
-        spawn(stop_on(told_to_stop, handle.clone()));
+        let deciding = deciding.map(|(address, server)| {
+            tracing::info!(%address, "listening for the questions of proxies");
+            spawn(server)
+        });
+        spawn(stop_on(told_to_stop, handles.clone()));
         tracing::info!(%address, "listening");
         if settings.registration_lacks_mail() {
             tracing::warn!(
@@ -123,7 +137,7 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         let (reached, pending, running) = match select(prepared, running).await {
             Either::Left((Ok((reached, pending)), running)) => (reached, pending, running),
             Either::Left((Err(why), _)) => {
-                handle.stop(false).await;
+                join_all(handles.iter().map(|handle| handle.stop(false))).await;
                 return Err(why.into());
             }
             Either::Right((ended, prepared)) => {
@@ -154,6 +168,9 @@ pub fn run(mut settings: Settings) -> Result<(), Failure> {
         log_ready(&accounts, &settings).await;
         warn_if_apps_are_not_served(&accounts, &settings).await;
         running.await??;
+        if let Some(deciding) = deciding {
+            deciding.await??;
+        }
         if let Some(watched) = watched {
             watched.stop(false).await;
         }
@@ -365,8 +382,8 @@ pub fn signals() -> io::Result<impl Future<Output = ()>> {
 }
 
 /// Stops accepting, finishes running requests, and exits.
-async fn stop_on(told_to_stop: impl Future<Output = ()>, handle: ServerHandle) {
+async fn stop_on(told_to_stop: impl Future<Output = ()>, handles: Vec<ServerHandle>) {
     told_to_stop.await;
     tracing::info!("stopping");
-    handle.stop(true).await;
+    join_all(handles.iter().map(|handle| handle.stop(true))).await;
 }

@@ -32,7 +32,7 @@ pub use origin::Origin;
 pub(crate) use origin::is_host_name;
 pub use problems::Misconfigured;
 pub use raw::{RegistrationMode, UpstreamsFrom};
-pub use settings::{AppsSettings, ServerSettings, Settings};
+pub use settings::{AppsSettings, FrontSettings, ServerSettings, Settings};
 pub use shown::SettingRow;
 pub use sizes::{UpstreamLimits, blocking_threads, connections_of, raise_file_limit, upstream_limits};
 pub use span::{Span, duration_in_words, in_words};

@@ -1,6 +1,6 @@
 //! The settings as an operator writes them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -61,6 +61,7 @@ documented! {
         pub(super) database: database::RawDatabase,
         pub(super) mail: mail::RawMail,
         pub(super) metrics: RawMetrics,
+        pub(super) front: RawFront,
         pub(super) sessions: RawSessions,
         pub(super) passwords: PasswordLimits,
         pub(super) hashing: Hashing,
@@ -119,5 +120,28 @@ documented! {
         /// it has no log-in.
         /// Default: off
         pub(super) port: Option<u16>,
+    }
+}
+
+documented! {
+    #[derive(Deserialize, Serialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct RawFront {
+        /// The port on which proxies ask for [decisions](proxies.md): nginx, Caddy, Traefik, HAProxy or Envoy
+        /// carry the traffic of the apps, and Latchkey decides about each request. 0 lets the system choose.
+        /// Default: off
+        pub(super) port: Option<u16>,
+        /// The IP address that this port listens on. A client that can reach it can claim any URL and IP address, so
+        /// only your proxies should be able to.
+        pub(super) bind: IpAddr,
+        /// How many of your own proxies are in front of this port, at least 1. The client's IP address is the Nth entry from
+        /// the right in `X-Forwarded-For`.
+        pub(super) hops: usize,
+    }
+}
+
+impl Default for RawFront {
+    fn default() -> Self {
+        Self { port: None, bind: Ipv4Addr::LOCALHOST.into(), hops: 1 }
     }
 }

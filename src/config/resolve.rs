@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use super::local_secret::{self, IfMissing};
 use super::problems::Problems;
 use super::raw::RawSettings;
-use super::settings::{AppsSettings, ServerSettings, Settings};
+use super::settings::{AppsSettings, FrontSettings, ServerSettings, Settings};
 use super::sources::{Source, Sources};
 use super::variables::Variables;
 use super::{Misconfigured, Origin, Pooler, Profile, Switch, sizes};
@@ -92,6 +92,18 @@ pub(super) fn resolve(
             "LATCHKEY__METRICS__PORT is {port}, which serves the pages: choose another port for metrics"
         ));
     }
+    let front =
+        FrontSettings { bind: written.front.bind, port: written.front.port, hops: written.front.hops };
+    if let Some(taken) = front.port.filter(|own| *own != 0)
+        && (taken == port || metrics.is_some_and(|metrics| metrics.port() == taken))
+    {
+        problems.add(format!(
+            "LATCHKEY__FRONT__PORT is {taken}, which serves something else: choose another port for decisions"
+        ));
+    }
+    if front.hops == 0 {
+        problems.add("LATCHKEY__FRONT__HOPS is 0: the proxy that asks for decisions is one hop");
+    }
     if written.sessions.profile == Profile::Strict {
         for limit in Profile::DECIDES {
             if sources.of(limit) == Source::Default {
@@ -124,6 +136,7 @@ pub(super) fn resolve(
         secret: secret.with_previous(previous),
         mail,
         metrics,
+        front,
         registration: written.registration,
         compare: written.compare.unwrap_or(Switch::On),
         sessions: written.sessions.limits(),

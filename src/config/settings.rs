@@ -33,6 +33,7 @@ pub struct Settings {
     pub mail: MailSettings,
     /// Where `/metrics` is served, if at all: never on the public port.
     pub metrics: Option<SocketAddr>,
+    pub front: FrontSettings,
     pub registration: RegistrationMode,
     /// Whether `/compare` exists. On by default, because it shows what the sessions guarantee and needs no account. Off
     /// removes its routes, links, clean-up and signing keys, for sites that show only what their users need.
@@ -54,6 +55,22 @@ pub struct AppsSettings {
     pub upstreams_from: UpstreamsFrom,
     /// The file of apps that is applied at the start, from the variable `LATCHKEY_APPS`.
     pub file: Option<PathBuf>,
+}
+
+/// Where other proxies ask for decisions: never on the public port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrontSettings {
+    pub bind: IpAddr,
+    /// `None`: no proxy can ask.
+    pub port: Option<u16>,
+    /// How many of the operator's proxies are in front, at least 1: the client is the Nth address from the right.
+    pub hops: usize,
+}
+
+impl FrontSettings {
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.port.map(|port| SocketAddr::new(self.bind, port))
+    }
 }
 
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::limits::{
     AuditSettings, DeletionSettings, Hashing, LinkLifetimes, PasswordLimits, RawSessions, ThrottleLimits,
 };
-use super::raw::{RawApps, RawMetrics, RawServer, RawSettings};
+use super::raw::{RawApps, RawFront, RawMetrics, RawServer, RawSettings};
 use super::sources::{Source, variable};
 use super::{Settings, Switch, database, mail};
 
@@ -71,6 +71,8 @@ impl Settings {
         values["database"]["choreo_connection"] = json!(self.choreo_connection);
         let metrics = self.metrics;
         values["metrics"] = json!({ "bind": metrics.map(|address| address.ip()), "port": metrics.map(|address| address.port()) });
+        let front = self.front;
+        values["front"] = json!({ "bind": front.bind, "port": front.port, "hops": front.hops });
         values["sessions"]["cache"] = json!(if self.sessions.cached == 0 { Switch::Off } else { Switch::On });
         values
     }
@@ -88,6 +90,7 @@ fn about(path: &str) -> &'static [&'static str] {
         "database" => database::RawDatabase::ABOUT,
         "mail" => mail::RawMail::ABOUT,
         "metrics" => RawMetrics::ABOUT,
+        "front" => RawFront::ABOUT,
         "sessions" => RawSessions::ABOUT,
         "passwords" => PasswordLimits::ABOUT,
         "hashing" => Hashing::ABOUT,
@@ -134,6 +137,7 @@ impl Serialize for Settings {
             "secret": hidden(self.sources.of("secret") != Source::NotCreatedYet),
             "secret_previous": hidden(self.secret.has_previous()),
             "metrics": self.metrics,
+            "front": { "bind": self.front.bind, "port": self.front.port, "hops": self.front.hops },
             "mail": {
                 "transport": self.mail.transport, "from": self.mail.from, "ehlo": self.mail.ehlo,
                 "smtp_url": redacted(&self.mail.smtp_url), "keep": self.mail.keep,

@@ -29,7 +29,7 @@ use actix_web::{App, HttpResponse, web};
 use crate::accounts::Accounts;
 use crate::config::{Settings, blocking_threads, connections_of, upstream_limits};
 
-use front::FrontDoor;
+use front::{DecisionDoor, FrontDoor};
 use http::request_counts::RequestCounts;
 use http::request_layer::{FailedRequest, request_layer};
 use http::request_state::Face;
@@ -91,13 +91,7 @@ pub fn serve(
     shared: web::Data<Shared>,
     settings: &Settings,
 ) -> io::Result<Server> {
-    let workers = settings.server.workers;
-    let sizes = server::Sizes {
-        workers,
-        blocking_threads: blocking_threads(settings.pool.pool_size, workers),
-        connections_per_worker: connections_of(workers),
-        finish_within: Duration::from_secs(25),
-    };
+    let sizes = sizes(settings, server::IDLE_FOR);
     // The workers share resolved names, certificates and the count of connections.
     let upstreams = TransportShared::new(upstream_limits());
     let streams = streams::start(&shared.accounts);
@@ -123,4 +117,30 @@ pub fn serve(
             }
         },
     )
+}
+
+/// Proxies keep idle connections for one to two minutes. If this end closed them first, a proxy could send a question on
+/// a connection that is about to end.
+const PROXY_IDLE_FOR: Duration = Duration::from_secs(180);
+
+/// Serves decisions to other proxies until told to stop, with the state of [`serve`].
+pub fn serve_decisions(
+    listener: TcpListener,
+    shared: web::Data<Shared>,
+    settings: &Settings,
+) -> io::Result<Server> {
+    let hops = settings.front.hops;
+    let door = move || -> Rc<dyn Front> { Rc::new(DecisionDoor::new(shared.clone(), hops)) };
+    server::serve(vec![listener], &sizes(settings, PROXY_IDLE_FOR), App::new, door, || {})
+}
+
+fn sizes(settings: &Settings, idle_for: Duration) -> server::Sizes {
+    let workers = settings.server.workers;
+    server::Sizes {
+        workers,
+        blocking_threads: blocking_threads(settings.pool.pool_size, workers),
+        connections_per_worker: connections_of(workers),
+        idle_for,
+        finish_within: Duration::from_secs(25),
+    }
 }

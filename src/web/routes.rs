@@ -151,6 +151,7 @@ fn product_table() -> Vec<Route> {
         Admin    ::post("/admin/apps/{slug}/disable",            admin::apps::show::disable),
         Admin    ::post("/admin/apps/{slug}/remove",             admin::apps::show::remove),
         Admin    ::get ("/admin/apps/{slug}/try",                admin::apps::tryout::show),
+        Admin    ::get ("/admin/apps/{slug}/config/{proxy}",     admin::apps::proxy_config::show),
         Admin    ::post("/admin/tokens/{id}/revoke",             admin::tokens::revoke),
         Admin    ::get ("/admin/sessions",                       admin::sessions::index),
         Admin    ::post("/admin/sessions/{handle}/revoke",       admin::sessions::revoke),

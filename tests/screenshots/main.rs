@@ -92,6 +92,7 @@ impl Album {
             ("mailbox", "/dev/mailbox"),
             ("mailbox-email", &letter),
             ("parts", "/dev/parts"),
+            ("api", "/api"),
             ("error", "/nowhere"),
         ] {
             self.draw(chrome, path, name).await;
@@ -115,7 +116,16 @@ impl Album {
         chrome.is_at("home").await;
         house.add_passkeys(Who::Ada);
         replace_loopback(house);
+        let typed = [("name", "Nightly backup"), ("expires", "7d")];
+        self.refused(&chrome, "/account/tokens", "/account/tokens", &typed, "tokens-refused").await;
+        chrome.go("/account/tokens").await;
+        chrome
+            .submit("/account/tokens", &[("name", "Photo importer"), ("expires", "90d"), ("me", "1")])
+            .await;
+        chrome.is_at("account/tokens/created").await;
+        self.shoot(&chrome, "tokens-created").await;
         for (name, path) in [
+            ("tokens", "/account/tokens"),
             ("home", "/home"),
             ("sessions", "/account/sessions"),
             ("activity", "/account/activity"),
@@ -217,6 +227,7 @@ impl Album {
         for (name, path) in [
             ("home-alone", "/home"),
             ("sessions-alone", "/account/sessions"),
+            ("tokens-none", "/account/tokens"),
             ("admin-overview-new", "/admin"),
             ("invitations-none", "/admin/invitations"),
             ("groups-none", "/admin/groups"),

@@ -24,18 +24,35 @@ pub fn enter_as_ada<const APPS: usize>(
     served: &RunningServer,
     apps: [(&str, u16); APPS],
 ) -> [EnteredApp; APPS] {
-    let port = served.port();
     let hosts = apps.map(|(name, upstream)| register(environment, served, name, upstream));
     System::new().block_on(async {
-        environment.create_user("ada@example.org").await;
-        let portal = served.log_in(&client(), "ada@example.org").await;
+        let ada = PortalUser::log_in(environment, served).await;
         let mut entered = Vec::new();
         for host in hosts {
-            let key = enter(port, &host, &portal).await;
+            let key = ada.enter(&host).await;
             entered.push(EnteredApp { host, key });
         }
         entered.try_into().unwrap_or_else(|_| unreachable!("as many as there are apps"))
     })
+}
+
+/// A new user, who is logged in at the portal.
+pub struct PortalUser {
+    port: u16,
+    cookie: String,
+}
+
+impl PortalUser {
+    pub async fn log_in(environment: &Environment, served: &RunningServer) -> Self {
+        environment.create_user("ada@example.org").await;
+        let cookie = served.log_in(&client(), "ada@example.org").await;
+        Self { port: served.port(), cookie }
+    }
+
+    /// Follows the handoff to an app; returns the app's cookie.
+    pub async fn enter(&self, host: &str) -> String {
+        enter(self.port, host, &self.cookie).await
+    }
 }
 
 /// Registers an app with the rules of a small team: one part for administrators, the rest for all users. Returns its host.

@@ -92,7 +92,7 @@ fn nginx_with_auth_request(dir: &Path, upstream: u16) -> Proxy {
     Proxy { key: "auth_request", name: "nginx, auth_request to a static 204", port, programs }
 }
 
-fn nginx(dir: &Path, name: &str, core: &str, servers: &str) -> Program {
+pub fn nginx(dir: &Path, name: &str, core: &str, servers: &str) -> Program {
     let file = dir.join(format!("{name}.conf"));
     let temporary = |kind: &str| {
         let path = dir.join(format!("{name}-{kind}"));
@@ -164,17 +164,17 @@ fn caddy(dir: &Path, upstream: u16) -> Proxy {
 }
 
 /// A user's PATH often lacks the directory of servers.
-fn server_program(name: &str) -> PathBuf {
+pub fn server_program(name: &str) -> PathBuf {
     let path = Path::new("/usr/sbin").join(name);
     if path.exists() { path } else { name.into() }
 }
 
 /// A program that benches/proxies/install has installed.
-fn installed(name: &str) -> PathBuf {
+pub fn installed(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("proxies/venv/bin").join(name)
 }
 
-fn wait_for(port: u16) {
+pub fn wait_for(port: u16) {
     for _ in 0..500 {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return;

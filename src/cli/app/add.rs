@@ -8,7 +8,7 @@ use clap::Args;
 use super::registered::{failed, id_of, warn};
 use super::rule::access;
 use crate::accounts::Accounts;
-use crate::apps::{App, AppOrigin, AppRefusal, Rule, Slug, Upstream};
+use crate::apps::{App, AppMode, AppOrigin, AppRefusal, Rule, Slug, Upstream};
 use crate::cli::Failure;
 use crate::identity::Client;
 use crate::web::copy::app_file::app_refusal;
@@ -18,10 +18,13 @@ pub struct AddApp {
     /// The short name in URLs and commands, such as wiki.
     slug: String,
     /// Where the app listens, such as http://127.0.0.1:3000.
+    #[arg(long, required_unless_present = "forward_auth")]
+    upstream: Option<String>,
+    /// Another proxy carries the traffic and asks Latchkey: see `latchkey app config`.
     #[arg(long)]
-    upstream: String,
+    forward_auth: bool,
     /// A file of certificates (PEM) to trust for this upstream.
-    #[arg(long)]
+    #[arg(long, requires = "upstream")]
     upstream_ca: Option<PathBuf>,
     /// The name that users see. Default: the slug.
     #[arg(long)]
@@ -40,8 +43,14 @@ pub async fn run(accounts: &Accounts, add: AddApp) -> Result<(), Failure> {
     let ca = add
         .upstream_ca
         .map(|path| fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display())));
-    let upstream = Upstream::parse(&add.upstream, ca.transpose()?.as_deref())
-        .map_err(|why| refused(AppRefusal::Upstream(why)))?;
+    let ca = ca.transpose()?;
+    let upstream = match &add.upstream {
+        Some(text) => {
+            let upstream = Upstream::parse(text, ca.as_deref());
+            Some(upstream.map_err(|why| refused(AppRefusal::Upstream(why)))?)
+        }
+        None => None,
+    };
     let mut origins = Vec::new();
     for text in &add.origins {
         let origin = AppOrigin::parse(text);
@@ -54,7 +63,8 @@ pub async fn run(accounts: &Accounts, add: AddApp) -> Result<(), Failure> {
         true => accounts.apps.default_rules(),
         false => vec![Rule::everywhere(access(accounts, &add.allow).await?)],
     };
-    let mut app = App { rules, ..App::new(slug, Some(upstream), origins) };
+    let mode = if add.forward_auth { AppMode::ForwardAuth } else { AppMode::Proxy };
+    let mut app = App { mode, rules, ..App::new(slug, upstream, origins) };
     if let Some(name) = add.name {
         app.name = name;
     }

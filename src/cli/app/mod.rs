@@ -1,6 +1,7 @@
 //! `latchkey app …`: the apps behind Latchkey.
 
 mod add;
+mod config;
 mod demo;
 mod explain;
 mod files;
@@ -15,6 +16,7 @@ use clap::Subcommand;
 
 use super::{Failure, connect};
 use crate::accounts::Accounts;
+use crate::apps::ProxyOptions;
 use crate::config::Settings;
 
 pub use files::{lines as change_lines, read as read_file, refused as refused_file};
@@ -41,6 +43,8 @@ pub enum AppCommand {
     Rule(rule::RuleCommand),
     /// Explain the answer to a request, without sending it.
     Explain(explain::ExplainRequest),
+    /// Print a configuration for a proxy that carries the traffic of apps and asks Latchkey about each request.
+    Config(config::ConfigRequest),
     /// Add and change the apps that a file lists.
     Apply {
         file: PathBuf,
@@ -69,10 +73,10 @@ pub fn run(settings: &Settings, command: AppCommand) -> Result<(), Failure> {
         return demo::run(settings, port);
     }
     let (accounts, _reached) = connect::accounts(settings)?;
-    System::new().block_on(execute(&accounts, command))
+    System::new().block_on(execute(&accounts, settings, command))
 }
 
-async fn execute(accounts: &Accounts, command: AppCommand) -> Result<(), Failure> {
+async fn execute(accounts: &Accounts, settings: &Settings, command: AppCommand) -> Result<(), Failure> {
     match command {
         AppCommand::Add(add) => add::run(accounts, add).await,
         AppCommand::List { json } => list::list(accounts, json).await,
@@ -80,6 +84,9 @@ async fn execute(accounts: &Accounts, command: AppCommand) -> Result<(), Failure
         AppCommand::Remove { slug } => add::remove(accounts, &slug).await,
         AppCommand::Rule(command) => rule::run(accounts, command).await,
         AppCommand::Explain(request) => explain::run(accounts, request).await,
+        AppCommand::Config(request) => {
+            config::run(accounts, &ProxyOptions::listener_of(settings), request).await
+        }
         AppCommand::Apply { file, dry_run, prune } => files::apply(accounts, &file, dry_run, prune).await,
         AppCommand::Export { json } => files::export(accounts, json).await,
         // The demo needs no database.

@@ -49,7 +49,7 @@ pub struct RequestSpec<'a> {
     pub method: &'a str,
     /// Path and query, byte for byte; or a whole URL, for the absolute form.
     pub target: &'a str,
-    /// In addition to those that every request has. `Connection` replaces ours.
+    /// In addition to those that every request has. `Host` and `Connection` replace ours.
     pub headers: &'a [(&'a str, &'a str)],
     pub body: Vec<u8>,
     /// Whether names of headers begin in upper case.
@@ -78,23 +78,34 @@ pub fn send(url: &Url, spec: RequestSpec<'_>) -> Result<Response, String> {
 }
 
 async fn exchange_with(url: &Url, spec: RequestSpec<'_>) -> Result<Response, String> {
-    let host = url.host_str().unwrap_or_default();
-    // The brackets of an IPv6 address are not part of the name to look up and to verify.
-    let name = host.trim_matches(['[', ']']);
-    let stream = connect(name, url.port_or_known_default().unwrap_or(443)).await?;
     let (within, title_case) = (spec.within, spec.title_case);
-    let request = request(url, host, spec)?;
-    let no_answer = || format!("no complete response within {} s", within.as_secs());
-    let answered = if url.scheme() == "https" {
-        let tls = native_tls::TlsConnector::new().map_err(|error| format!("no TLS: {error}"))?;
-        let tls = TlsConnector::from(tls);
-        let stream = timeout(within, tls.connect(name, stream)).await.map_err(|_| no_answer())?;
-        let stream = stream.map_err(|error| format!("TLS: {error}"))?;
-        timeout(within, exchange(stream, request, title_case)).await
-    } else {
-        timeout(within, exchange(stream, request, title_case)).await
-    };
-    answered.map_err(|_| no_answer())?
+    let request = request(url, url.host_str().unwrap_or_default(), spec)?;
+    let stream = open(url, within).await?;
+    let answered = timeout(within, exchange(stream, request, title_case)).await;
+    answered.map_err(|_| no_answer(within))?
+}
+
+fn no_answer(within: Duration) -> String {
+    format!("no complete response within {} s", within.as_secs())
+}
+
+/// A connection to the server, with TLS or without.
+pub trait DoctorConnection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> DoctorConnection for S {}
+
+/// Connects to the host of `url`.
+pub async fn open(url: &Url, within: Duration) -> Result<Box<dyn DoctorConnection>, String> {
+    // The brackets of an IPv6 address are not part of the name to look up and to verify.
+    let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let stream = connect(name, url.port_or_known_default().unwrap_or(443)).await?;
+    if url.scheme() != "https" {
+        return Ok(Box::new(stream));
+    }
+    let tls = native_tls::TlsConnector::new().map_err(|error| format!("no TLS: {error}"))?;
+    let tls = TlsConnector::from(tls);
+    let stream = timeout(within, tls.connect(name, stream)).await.map_err(|_| no_answer(within))?;
+    Ok(Box::new(stream.map_err(|error| format!("TLS: {error}"))?))
 }
 
 /// Tries each address of the host.
@@ -124,13 +135,13 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
 fn request(url: &Url, host: &str, spec: RequestSpec<'_>) -> Result<Request<Full<Bytes>>, String> {
     let target: Uri = spec.target.parse().map_err(|error| format!("{}: {error}", spec.target))?;
     let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let mut request = Request::builder()
-        .method(spec.method)
-        .uri(target)
-        .header(HOST, authority)
-        .header(USER_AGENT, "latchkey-doctor")
-        .header(ACCEPT, "*/*");
-    if !spec.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("connection")) {
+    let is_given = |name: &str| spec.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+    let mut request = Request::builder().method(spec.method).uri(target);
+    if !is_given("host") {
+        request = request.header(HOST, authority);
+    }
+    request = request.header(USER_AGENT, "latchkey-doctor").header(ACCEPT, "*/*");
+    if !is_given("connection") {
         request = request.header(CONNECTION, "close");
     }
     for (name, value) in spec.headers {
@@ -140,10 +151,11 @@ fn request(url: &Url, host: &str, spec: RequestSpec<'_>) -> Result<Request<Full<
     request.body(Full::from(spec.body)).map_err(|error| error.to_string())
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, title_case: bool) -> Result<Response, String>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+async fn exchange(
+    stream: Box<dyn DoctorConnection>,
+    request: Request<Full<Bytes>>,
+    title_case: bool,
+) -> Result<Response, String> {
     let (mut sender, connection) = http1::Builder::new()
         // A header line that a proxy broke must not fail the whole request.
         .ignore_invalid_headers_in_responses(true)

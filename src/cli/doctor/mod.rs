@@ -12,8 +12,10 @@ mod mail;
 mod maintenance;
 mod settings;
 mod site;
+mod websocket;
 
 use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -33,6 +35,12 @@ pub struct DoctorOptions {
     /// With --app: also check whether this machine can reach the app's upstream without Latchkey.
     #[arg(long, value_name = "http://…", requires = "app")]
     upstream: Option<String>,
+    /// With --app, in forward-auth mode: the proxy in front, and its version, such as caddy=2.11.7.
+    #[arg(long, value_name = "NAME[=VERSION]", requires = "app")]
+    proxy: Option<app::NamedProxy>,
+    /// With --app, in forward-auth mode: also check after how many seconds the proxy ends a websocket.
+    #[arg(long, value_name = "SECONDS", requires = "app", num_args = 0..=1, default_missing_value = "330", value_parser = clap::value_parser!(u64).range(1..=1200))]
+    slow: Option<u64>,
     /// Print one JSON object per finding.
     #[arg(long)]
     json: bool,
@@ -42,7 +50,14 @@ pub struct DoctorOptions {
 pub fn run(settings: Result<Settings, Misconfigured>, options: &DoctorOptions) -> Result<(), Failure> {
     let findings = match settings {
         Ok(settings) => match &options.app {
-            Some(origin) => app::look(&settings, origin, options.upstream.as_deref()),
+            Some(origin) => {
+                let asked = app::AppDoctor {
+                    upstream: options.upstream.as_deref(),
+                    proxy: options.proxy,
+                    slow: options.slow.map(Duration::from_secs),
+                };
+                app::look(&settings, origin, &asked)
+            }
             None => look(&settings, options.url.as_deref()),
         },
         Err(wrong) => vec![problem(

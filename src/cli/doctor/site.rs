@@ -15,6 +15,9 @@ const WITHIN: Duration = Duration::from_secs(15);
 /// A documentation address (RFC 5737). No client has it, so a server that reports it believes the header.
 pub(super) const TEST_ADDRESS: &str = "192.0.2.1";
 
+/// Counts the proxies that the portal and proxied apps trust.
+pub(super) const HOPS: &str = "LATCHKEY__SERVER__TRUSTED_HOPS";
+
 pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
     let Some(url) = url else {
         return vec![note(
@@ -44,7 +47,8 @@ pub fn look(settings: &Settings, url: Option<&str>) -> Vec<Finding> {
         ask(&asking.0, &asking.1, &[("X-Forwarded-For", TEST_ADDRESS)])
     });
     findings.push(
-        spoofed.map_or_else(|finding| finding, |spoofed| address("site.client-address", &seen, &spoofed)),
+        spoofed
+            .map_or_else(|finding| finding, |spoofed| address("site.client-address", &seen, &spoofed, HOPS)),
     );
     let page = origin.join("/login").unwrap_or_else(|_| origin.clone());
     let unanswered = |why| problem("site.headers", why, "/login does not answer");
@@ -149,7 +153,14 @@ fn reached(settings: &Settings, asked: &Url, seen: &ObservedRequest) -> Finding 
 
 /// The first request has no `X-Forwarded-For`, so the entries that arrive are those of the proxies; the second request
 /// has a forged one.
-pub(super) fn address(check: &'static str, seen: &ObservedRequest, spoofed: &ObservedRequest) -> Finding {
+///
+/// * `setting`: counts the proxies that are trusted.
+pub(super) fn address(
+    check: &'static str,
+    seen: &ObservedRequest,
+    spoofed: &ObservedRequest,
+    setting: &str,
+) -> Finding {
     let ObservedRequest { forwarded, trusted_hops, .. } = seen;
     let text =
         |address: Option<std::net::IpAddr>| address.map_or_else(|| "unknown".into(), |ip| ip.to_string());
@@ -160,7 +171,7 @@ pub(super) fn address(check: &'static str, seen: &ObservedRequest, spoofed: &Obs
             format!(
                 "a forged X-Forwarded-For is believed: {trusted_hops} proxies are trusted, {forwarded} write the header"
             ),
-            format!("any client can bypass the throttle: set LATCHKEY__SERVER__TRUSTED_HOPS to {forwarded}"),
+            format!("any client can bypass the throttle: set {setting} to {forwarded}"),
         );
     }
     if forwarded > trusted_hops {
@@ -169,7 +180,7 @@ pub(super) fn address(check: &'static str, seen: &ObservedRequest, spoofed: &Obs
             format!(
                 "your address appears as {client}, which is a proxy: {forwarded} proxies write X-Forwarded-For, {trusted_hops} are trusted"
             ),
-            format!("all clients count as one address: set LATCHKEY__SERVER__TRUSTED_HOPS to {forwarded}"),
+            format!("all clients count as one address: set {setting} to {forwarded}"),
         );
     }
     if forwarded < trusted_hops {
@@ -178,7 +189,7 @@ pub(super) fn address(check: &'static str, seen: &ObservedRequest, spoofed: &Obs
             format!(
                 "your address appears as {client}: {forwarded} proxies write X-Forwarded-For, {trusted_hops} are trusted"
             ),
-            format!("set LATCHKEY__SERVER__TRUSTED_HOPS to {forwarded}"),
+            format!("set {setting} to {forwarded}"),
         );
     }
     ok(

@@ -1,8 +1,8 @@
 //! One JSON object per line, in the layout of `tracing_subscriber`'s JSON format: timestamp, level, the fields of the event,
 //! and the current span. Each request writes such a line, so it is written without building and parsing values on the way.
 
-use std::cell::RefCell;
-use std::fmt::{self, Debug, Write};
+use std::cell::{Cell, RefCell};
+use std::fmt::{self, Debug, Display, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
@@ -20,6 +20,11 @@ pub struct JsonLines;
 /// Formats the fields of a span as members of an object, without its braces.
 pub struct JsonMembers;
 
+thread_local! {
+    /// The memory of a line, used for one line after the other.
+    static LINE: Cell<String> = const { Cell::new(String::new()) };
+}
+
 impl<S, N> FormatEvent<S, N> for JsonLines
 where
     S: Subscriber + for<'lookup> LookupSpan<'lookup>,
@@ -31,36 +36,39 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        writer.write_str("{\"timestamp\":\"")?;
-        write_time(&mut writer, SystemTime::now())?;
-        writer.write_str("\",\"level\":\"")?;
-        writer.write_str(event.metadata().level().as_str())?;
-        writer.write_char('"')?;
-        let mut members = Members { writer: &mut writer, has_one: true, result: Ok(()) };
-        event.record(&mut members);
-        members.result?;
+        let mut line = LINE.take();
+        line.clear();
+        line.push_str("{\"timestamp\":\"");
+        push_time(&mut line, SystemTime::now());
+        line.push_str("\",\"level\":\"");
+        line.push_str(event.metadata().level().as_str());
+        line.push('"');
+        event.record(&mut Members { line: &mut line, has_one: true });
         let current = event.parent().and_then(|id| ctx.span(id)).or_else(|| ctx.lookup_current());
         if let Some(span) = current {
-            writer.write_str(",\"span\":{")?;
+            line.push_str(",\"span\":{");
             if let Some(fields) =
                 span.extensions().get::<FormattedFields<N>>().filter(|fields| !fields.is_empty())
             {
-                writer.write_str(fields)?;
-                writer.write_char(',')?;
+                line.push_str(fields);
+                line.push(',');
             }
-            writer.write_str("\"name\":")?;
-            write_text(&mut writer, span.metadata().name())?;
-            writer.write_char('}')?;
+            line.push_str("\"name\":");
+            push_text(&mut line, span.metadata().name());
+            line.push('}');
         }
-        writer.write_str("}\n")
+        line.push_str("}\n");
+        let written = writer.write_str(&line);
+        LINE.set(line);
+        written
     }
 }
 
 impl<'writer> FormatFields<'writer> for JsonMembers {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> fmt::Result {
-        let mut members = Members { writer: &mut writer, has_one: false, result: Ok(()) };
-        fields.record(&mut members);
-        members.result
+        let mut line = String::new();
+        fields.record(&mut Members { line: &mut line, has_one: false });
+        writer.write_str(&line)
     }
 
     fn add_fields(
@@ -69,105 +77,115 @@ impl<'writer> FormatFields<'writer> for JsonMembers {
         fields: &tracing::span::Record<'_>,
     ) -> fmt::Result {
         let has_one = !current.fields.is_empty();
-        let mut writer = current.as_writer();
-        let mut members = Members { writer: &mut writer, has_one, result: Ok(()) };
-        fields.record(&mut members);
-        members.result
+        fields.record(&mut Members { line: &mut current.fields, has_one });
+        Ok(())
     }
 }
 
 /// Writes fields as members of an object.
-struct Members<'a, 'writer> {
-    writer: &'a mut Writer<'writer>,
+struct Members<'a> {
+    line: &'a mut String,
     /// Whether a member precedes the next one.
     has_one: bool,
-    result: fmt::Result,
 }
 
-impl Members<'_, '_> {
-    fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        let Self { writer, has_one, result } = self;
-        if result.is_err() {
-            return;
+impl Members<'_> {
+    /// Writes the name, and returns the line for the value.
+    fn member(&mut self, field: &Field) -> &mut String {
+        if std::mem::replace(&mut self.has_one, true) {
+            self.line.push(',');
         }
-        let mut written = || {
-            if std::mem::replace(has_one, true) {
-                writer.write_char(',')?;
-            }
-            // Names of fields that are Rust keywords begin with `r#`.
-            write_text(writer, field.name().trim_start_matches("r#"))?;
-            writer.write_char(':')
-        };
-        *result = written().and_then(|()| value(writer));
+        // Names of fields that are Rust keywords begin with `r#`.
+        let name = field.name();
+        push_text(self.line, name.strip_prefix("r#").unwrap_or(name));
+        self.line.push(':');
+        self.line
+    }
+
+    /// A number or a truth value.
+    fn plain(&mut self, field: &Field, value: impl Display) {
+        // Writing to a string does not fail.
+        let _ = write!(self.member(field), "{value}");
     }
 }
 
-impl Visit for Members<'_, '_> {
+impl Visit for Members<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON knows neither infinity nor NaN.
-        self.member(field, |writer| match value.is_finite() {
-            true => write!(writer, "{value}"),
-            false => writer.write_str("null"),
-        });
+        match value.is_finite() {
+            true => self.plain(field, value),
+            false => self.plain(field, "null"),
+        }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        self.plain(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        self.plain(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.member(field, |writer| writer.write_str(if value { "true" } else { "false" }));
+        self.plain(field, value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.member(field, |writer| write_text(writer, value));
+        push_text(self.member(field), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.member(field, |writer| {
-            writer.write_char('"')?;
-            write!(Escaped(writer), "{value:?}")?;
-            writer.write_char('"')
-        });
+        let line = self.member(field);
+        line.push('"');
+        let _ = write!(Escaped(line), "{value:?}");
+        line.push('"');
     }
 }
 
 /// A string in JSON (RFC 8259 §7).
-fn write_text(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
-    writer.write_char('"')?;
-    Escaped(writer).write_str(text)?;
-    writer.write_char('"')
+fn push_text(line: &mut String, text: &str) {
+    line.push('"');
+    push_escaped(line, text);
+    line.push('"');
 }
 
-/// Escapes what is written, for the inside of a string in JSON.
-struct Escaped<'a, 'writer>(&'a mut Writer<'writer>);
-
-impl Write for Escaped<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        // Every byte of a longer UTF-8 sequence is above these.
-        while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
-            self.0.write_str(&rest[..at])?;
-            match rest.as_bytes()[at] {
-                b'"' => self.0.write_str("\\\"")?,
-                b'\\' => self.0.write_str("\\\\")?,
-                b'\n' => self.0.write_str("\\n")?,
-                b'\r' => self.0.write_str("\\r")?,
-                b'\t' => self.0.write_str("\\t")?,
-                control => write!(self.0, "\\u{control:04x}")?,
-            }
-            rest = &rest[at + 1..];
+/// The inside of a string in JSON.
+fn push_escaped(line: &mut String, text: &str) {
+    // Every byte of a longer UTF-8 sequence is above these.
+    let is_escaped = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    // Most texts have none. Examining all bytes takes less time than stopping at the first.
+    if !text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
+        return line.push_str(text);
+    }
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(is_escaped) {
+        line.push_str(&rest[..at]);
+        match rest.as_bytes()[at] {
+            b'"' => line.push_str("\\\""),
+            b'\\' => line.push_str("\\\\"),
+            b'\n' => line.push_str("\\n"),
+            b'\r' => line.push_str("\\r"),
+            b'\t' => line.push_str("\\t"),
+            // Writing to a string does not fail.
+            control => drop(write!(line, "\\u{control:04x}")),
         }
-        self.0.write_str(rest)
+        rest = &rest[at + 1..];
+    }
+    line.push_str(rest);
+}
+
+/// Escapes what is written.
+struct Escaped<'a>(&'a mut String);
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        push_escaped(self.0, text);
+        Ok(())
     }
 }
 
 /// RFC 3339 in UTC, with microseconds.
-fn write_time(writer: &mut Writer<'_>, now: SystemTime) -> fmt::Result {
+fn push_time(line: &mut String, now: SystemTime) {
     thread_local! {
         /// The last second that was written, and its text: most lines repeat it.
         static SECOND: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
@@ -175,14 +193,15 @@ fn write_time(writer: &mut Writer<'_>, now: SystemTime) -> fmt::Result {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     SECOND.with_borrow_mut(|(second, text)| {
         if *second != now.as_secs() {
-            let seconds = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+            let seconds = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].");
             let time =
                 i64::try_from(now.as_secs()).ok().and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
             *text = time.and_then(|time| time.format(seconds).ok()).unwrap_or_default();
             *second = now.as_secs();
         }
-        write!(writer, "{text}.{:06}Z", now.subsec_micros())
-    })
+        line.push_str(text);
+    });
+    let _ = write!(line, "{:06}Z", now.subsec_micros());
 }
 
 #[cfg(test)]
@@ -262,7 +281,7 @@ mod tests {
     fn times_are_those_of_the_rfc() {
         let time = |at| {
             let mut text = String::new();
-            write_time(&mut Writer::new(&mut text), UNIX_EPOCH + at).expect("a string");
+            push_time(&mut text, UNIX_EPOCH + at);
             text
         };
         assert_eq!(time(Duration::from_micros(1_764_518_964_081_702)), "2025-11-30T16:09:24.081702Z");

@@ -36,5 +36,6 @@ pub(super) mod moments;
 pub(super) mod notices;
 pub mod phrase;
 pub mod problem_codes;
+pub mod proxy_config;
 pub(super) mod refusals;
 pub mod tokens;

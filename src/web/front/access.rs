@@ -4,19 +4,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use latchkey_sessions::Use;
-use uuid::Uuid;
 
 use super::access_attempt::AccessAttempt;
 use super::answers::{self, FrontRefusal};
 use super::app_request::AppRequest;
+use super::log_line::LogFields;
 use crate::apps::{Answer, HostOwner, decide};
 use crate::db::time::Moment;
 use crate::db::{Failed, Fault, Refusable as _};
 use crate::throttle::RetryAfter;
 use crate::web::streams::{
-    Credential, CredentialId, Destination, LiveCredential, LiveStreams, StreamFacts, StreamGate, StreamKey,
-    ends_at,
+    Credential, Destination, LiveCredential, LiveStreams, StreamFacts, StreamGate, StreamKey, ends_at,
 };
 
 /// The answer of the rules to a request.
@@ -35,21 +35,33 @@ pub struct Granted {
     pub gate: Rc<StreamGate>,
 }
 
-/// The session or token and its user, for the log line.
-#[derive(Default)]
-pub struct LogFields {
-    pub session: Option<Uuid>,
-    pub token: Option<Uuid>,
-    pub principal: Option<Uuid>,
+/// How the rules judge a request.
+pub enum Judgement {
+    /// The session or token of the user whose identity the app receives.
+    Granted(Option<LiveCredential>),
+    Refused(Box<HttpResponse>),
+    /// The client's network has sent too many tokens that are not alive.
+    TooManyTokens(RetryAfter),
 }
 
-impl LogFields {
-    fn record(&mut self, found: Option<&LiveCredential>) {
-        let id = found.map(LiveCredential::id);
-        self.session = id.and_then(CredentialId::session).map(|handle| handle.0);
-        self.token = id.and_then(CredentialId::token).map(|id| id.0);
-        self.principal = found.map(|found| found.user_id().0);
-    }
+/// Judges a request by one lookup of its credential.
+///
+/// # Errors
+/// Those of the database. The request must then be refused.
+pub async fn judge(
+    app_request: &AppRequest<'_>,
+    attempt: &AccessAttempt<'_>,
+    log: &mut LogFields,
+) -> Result<Judgement, Fault> {
+    let found = match first_lookup(app_request, attempt).await.split()? {
+        Ok(found) => found,
+        Err(wait) => return Ok(Judgement::TooManyTokens(wait)),
+    };
+    log.record(found.as_ref());
+    Ok(match decided(app_request, attempt, found) {
+        Ok(found) => Judgement::Granted(found),
+        Err(response) => Judgement::Refused(response),
+    })
 }
 
 /// Decides, opens a stream, and looks app and credential up again. A change that is announced in between is either seen
@@ -63,14 +75,13 @@ pub async fn admit(
     attempt: AccessAttempt<'_>,
     log: &mut LogFields,
 ) -> Result<Admission, Fault> {
-    let found = match first_lookup(app_request, &attempt).await.split()? {
-        Ok(found) => found,
-        Err(wait) => return Ok(Admission::Refused(answers::too_many_tokens(app_request, &attempt, wait))),
-    };
-    log.record(found.as_ref());
-    let found = match decided(app_request, &attempt, found) {
-        Ok(found) => found,
-        Err(response) => return Ok(Admission::Refused(*response)),
+    let found = match judge(app_request, &attempt, log).await? {
+        Judgement::Granted(found) => found,
+        Judgement::Refused(response) => return Ok(Admission::Refused(*response)),
+        Judgement::TooManyTokens(wait) => {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            return Ok(Admission::Refused(answers::too_many_tokens(app_request, &attempt, wait, status)));
+        }
     };
     let gate = open(streams, app_request, &attempt, found.as_ref());
     let generation = gate.generation();

@@ -23,7 +23,7 @@ impl<'r> AccessAttempt<'r> {
             &headers,
             BodyLength::announced(app_request.headers).has_body(),
             app_request.address,
-            app_request.shared.trusted_hops,
+            app_request.hops,
         );
         let credential = app_request.credential();
         // A program with a token cannot log in on a page, even if it accepts HTML.
@@ -56,7 +56,8 @@ impl<'r> AccessAttempt<'r> {
     }
 }
 
-/// Names and values. A value that is not text counts as an empty one.
+/// Names and values of the headers that a decision reads. A value that is not text counts as an empty one.
 pub fn header_texts(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()))
+    let read = headers.iter().filter(|(name, _)| RequestHeaders::reads(name.as_str()));
+    read.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()))
 }

@@ -91,9 +91,11 @@ pub fn too_many_tokens(
     app_request: &AppRequest<'_>,
     attempt: &AccessAttempt<'_>,
     wait: RetryAfter,
+    status: StatusCode,
 ) -> HttpResponse {
     let kind = attempt.request.kind;
-    let mut response = plain(FrontCode::TooManyTokens, Some(app_request.app), kind, app_request.id);
+    let mut response =
+        plain_with_status(status, FrontCode::TooManyTokens, Some(app_request.app), kind, app_request.id);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.0));
     allow_cors(app_request, &attempt.request, &mut response);
     response
@@ -194,16 +196,29 @@ fn wants_page(kind: RequestKind) -> bool {
 }
 
 /// A page or a problem document that says no more than its code.
-fn plain(code: FrontCode, app: Option<&App>, kind: RequestKind, id: &str) -> HttpResponse {
+pub fn plain(code: FrontCode, app: Option<&App>, kind: RequestKind, id: &str) -> HttpResponse {
+    plain_with_status(page::status_of(code), code, app, kind, id)
+}
+
+/// The same with another status than that of the code.
+fn plain_with_status(
+    status: StatusCode,
+    code: FrontCode,
+    app: Option<&App>,
+    kind: RequestKind,
+    id: &str,
+) -> HttpResponse {
     if !wants_page(kind) {
-        return page::problem(code, None, None, id);
+        return page::problem_with_status(status, code, None, None, id);
     }
     let links = match kind {
         // Leads to this page itself, which only reads.
         RequestKind::Navigation if passes_by_itself(code) => vec![PageLink::to(front::TRY_AGAIN, "")],
         _ => Vec::new(),
     };
-    page::page(code, app, PageContent { links, ..PageContent::default() }, id)
+    let mut response = page::page(code, app, PageContent { links, ..PageContent::default() }, id);
+    *response.status_mut() = status;
+    response
 }
 
 /// Whether the same request may succeed a moment later.
@@ -238,11 +253,16 @@ pub fn unreadable(app: &UnreadableApp, kind: RequestKind, id: &str) -> HttpRespo
 
 /// Without its database, an instance refuses every request.
 pub fn unavailable(fault: &Fault, kind: RequestKind, id: &str) -> HttpResponse {
-    let code = if matches!(fault, Fault::Bug(_)) { FrontCode::Fault } else { FrontCode::Unavailable };
-    let mut response = plain(code, None, kind, id);
-    if code == FrontCode::Unavailable {
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    if matches!(fault, Fault::Bug(_)) {
+        return plain(FrontCode::Fault, None, kind, id);
     }
+    try_later(kind, id)
+}
+
+/// The request cannot be decided at the moment.
+pub fn try_later(kind: RequestKind, id: &str) -> HttpResponse {
+    let mut response = plain(FrontCode::Unavailable, None, kind, id);
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     response
 }
 

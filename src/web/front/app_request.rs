@@ -37,6 +37,8 @@ pub struct AppRequest<'r> {
     pub client: &'r Client,
     /// The IP address of the client, if it is known.
     pub address: Option<IpAddr>,
+    /// How many of the operator's proxies have reported it.
+    pub hops: usize,
     /// Identifies the request in the log and on pages.
     pub id: &'r str,
 }
@@ -100,6 +102,12 @@ impl AppRequest<'_> {
             _ => true,
         }
     }
+}
+
+/// The client of a request, as the audit trail names it.
+pub fn client_of(headers: &HeaderMap, address: Option<IpAddr>) -> Client {
+    let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Client::of_request(address, user_agent.unwrap_or_default(), None)
 }
 
 /// `raw`, if every browser reads it as a path of the app. Latchkey's own paths are not accepted.

@@ -13,24 +13,24 @@ use actix_web::web::Data;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use tracing::Instrument as _;
-use uuid::Uuid;
 
-use super::access::{Admission, Granted, LogFields, admit};
+use super::access::{Admission, Granted, admit};
 use super::access_attempt::{AccessAttempt, header_texts};
 use super::answers;
-use super::app_request::{AppRequest, RESERVED};
-use super::{echo, handoff, host, leave, page};
+use super::app_request::{AppRequest, RESERVED, client_of};
+use super::log_line::LogFields;
+use super::user_identity::UserIdentity;
+use super::{echo, host, page, reserved};
 use crate::apps::{App, AppSnapshot, HostOwner, RequestHeaders, RequestKind, host_name};
 use crate::db::Fault;
-use crate::identity::Client;
-use crate::web::copy::front::{FrontCode, OPEN_APP};
+use crate::web::copy::front::FrontCode;
 use crate::web::http::request_layer::{log_fault, new_request_id};
 use crate::web::http::server::{ClientConnection, Front, Routed};
 use crate::web::http::shared::Shared;
 use crate::web::http::{client_address, traceparent};
 use crate::web::ops::{app_question, doctor};
-use crate::web::proxy::{BodyLength, ClientFacts, Identity, Transport};
-use crate::web::streams::{LiveCredential, LiveStreams};
+use crate::web::proxy::{BodyLength, ClientFacts, Transport};
+use crate::web::streams::LiveStreams;
 
 /// The front door of one worker.
 pub struct FrontDoor {
@@ -90,22 +90,8 @@ impl FrontDoor {
                     tracing::error!(why = "the front door panicked", "fault");
                     whole(page::problem(FrontCode::Fault, None, None, &id))
                 });
-                let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
                 let app = owner.as_ref().map_or("-", HostOwner::slug);
-                let [mut session, mut token, mut principal] = [Uuid::encode_buffer(); 3];
-                let session = log.session.map(|id| &*id.hyphenated().encode_lower(&mut session));
-                let token = log.token.map(|id| &*id.hyphenated().encode_lower(&mut token));
-                let principal = log.principal.map(|id| &*id.hyphenated().encode_lower(&mut principal));
-                tracing::info!(
-                    method = method.as_str(),
-                    app,
-                    status = response.status().as_u16(),
-                    took_us,
-                    session,
-                    token,
-                    principal,
-                    "served"
-                );
+                log.write(&method, app, None, response.status(), begun);
                 Routed::Answered(response)
             }
             .instrument(span),
@@ -173,8 +159,7 @@ impl FrontDoor {
         let is_ours = asked.is_some() || request.path().starts_with(RESERVED);
         let body = is_ours.then(|| request.take_payload());
         let head = request.head();
-        let user_agent = head.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let client = Client::of_request(address, user_agent.unwrap_or_default(), None);
+        let client = client_of(&head.headers, address);
         let (method, uri, headers) = (&head.method, &head.uri, &head.headers);
         let app_request = AppRequest {
             shared: &self.shared,
@@ -185,11 +170,13 @@ impl FrontDoor {
             headers,
             client: &client,
             address,
+            hops: self.shared.trusted_hops,
             id,
         };
         if let Some(body) = body {
             let Some(pretend) = asked else {
-                let answered = reserved_path(&app_request, body).await;
+                let name = app_request.uri.path().strip_prefix(RESERVED).unwrap_or_default();
+                let answered = reserved::answer(&app_request, name, body).await;
                 return Served::page(answered.unwrap_or_else(|fault| failed(&fault, head, id)));
             };
             let transport = &self.transport;
@@ -210,16 +197,8 @@ impl FrontDoor {
             Ok(Admission::AppChanged(now)) => return Served::AppChanged(request, now),
             Err(fault) => return Served::page(failed(&fault, head, id)),
         };
-        let user_id = found.as_ref().map(|found| found.user_id().to_string()).unwrap_or_default();
-        let user = found.as_ref().map(LiveCredential::user);
-        let groups: Vec<&str> =
-            user.iter().flat_map(|user| user.groups().iter()).map(|group| group.as_str()).collect();
-        let identity = user.map(|user| Identity {
-            id: &user_id,
-            email: user.email(),
-            name: user.name(),
-            groups: &groups,
-        });
+        let user = found.as_ref().map(UserIdentity::of);
+        let identity = user.as_ref().map(UserIdentity::identity);
         let facts = ClientFacts { address, origin };
         let sent = self.transport.forward(app, request, identity.as_ref(), &facts, Some(gate)).await;
         Served::Answered(sent.unwrap_or_else(|error| whole(answers::no_response(app, kind, &error, id))))
@@ -262,39 +241,7 @@ impl Front for FrontDoor {
 /// A longer host name is cut in the log.
 const LOGGED_HOST: usize = 120;
 
-/// Answers Latchkey's own paths on the origin of an app, except those of the doctor's questions, which other clients
-/// cannot find.
-async fn reserved_path(
-    app_request: &AppRequest<'_>,
-    body: actix_http::Payload,
-) -> Result<HttpResponse, Fault> {
-    if !app_request.app.enabled {
-        return Ok(page::page(FrontCode::Unknown, None, page::PageContent::default(), app_request.id));
-    }
-    let path = app_request.uri.path().strip_prefix(RESERVED).unwrap_or_default();
-    let allowed = match path {
-        "in" => "GET, HEAD",
-        "enter" => "GET",
-        "out" => "GET, POST",
-        _ => {
-            let links = vec![page::PageLink::to(OPEN_APP, "/")];
-            let content = page::PageContent { links, ..page::PageContent::default() };
-            return Ok(app_request.page(FrontCode::NotFound, content));
-        }
-    };
-    if !allowed.split(", ").any(|method| method == app_request.method.as_str()) {
-        let mut response = app_request.page(FrontCode::WrongMethod, page::PageContent::default());
-        response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allowed));
-        return Ok(response);
-    }
-    match path {
-        "in" => handoff::begin(app_request).await,
-        "enter" => handoff::enter(app_request).await,
-        _ => leave::leave(app_request, body).await,
-    }
-}
-
-fn kind_of(head: &RequestHead) -> RequestKind {
+pub(super) fn kind_of(head: &RequestHead) -> RequestKind {
     let headers = RequestHeaders::read(header_texts(&head.headers));
     RequestKind::of(head.method.as_str(), &headers, BodyLength::announced(&head.headers).has_body())
 }
@@ -304,6 +251,6 @@ fn failed(fault: &Fault, head: &RequestHead, id: &str) -> HttpResponse {
     answers::unavailable(fault, kind_of(head), id)
 }
 
-fn whole(response: HttpResponse) -> Response<BoxBody> {
+pub(super) fn whole(response: HttpResponse) -> Response<BoxBody> {
     response.map_into_boxed_body().into()
 }

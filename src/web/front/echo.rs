@@ -23,8 +23,8 @@ use crate::db::time::Moment;
 use crate::web::copy::front::FrontCode;
 use crate::web::http::server::ClientConnection;
 use crate::web::ops::app_question::{
-    self, AppFacts, AppObservation, ArrivedRequest, DoctorUser, PassedOn, Pretend, REPORT, UpstreamReach,
-    VisitorAccess, VisitorAnswer,
+    AppFacts, AppObservation, ArrivedRequest, DoctorUser, PassedOn, Pretend, REPORT, UpstreamReach,
+    VisitorAccess, VisitorAnswer, question_in, signed_answer,
 };
 use crate::web::ops::doctor::observed;
 use crate::web::proxy::{ClientFacts, Identity, Transport, preview};
@@ -55,16 +55,22 @@ pub async fn answer(app_request: &AppRequest<'_>, asks: DoctorAsks<'_>) -> Respo
             answers::unavailable(&fault, RequestKind::Script, app_request.id).map_into_boxed_body().into()
         }
         Pretend::Close => without_response(asks.connection),
-        Pretend::Slow => {
-            sleep(SLOW).await;
-            without_response(asks.connection)
-        }
+        Pretend::Slow => late_without_response(asks.connection).await,
     }
 }
 
+/// The groups of the doctor's user.
+pub fn groups_for(pretend: Pretend) -> &'static [&'static str] {
+    if pretend == Pretend::NoGroups { &[] } else { &DoctorUser::GROUPS }
+}
+
 async fn observe(app_request: &AppRequest<'_>, asks: DoctorAsks<'_>) -> HttpResponse {
-    let groups: &[&str] = if asks.pretend == Pretend::NoGroups { &[] } else { &DoctorUser::GROUPS };
-    let identity = Identity { id: DoctorUser::ID, email: DoctorUser::EMAIL, name: DoctorUser::NAME, groups };
+    let identity = Identity {
+        id: DoctorUser::ID,
+        email: DoctorUser::EMAIL,
+        name: DoctorUser::NAME,
+        groups: groups_for(asks.pretend),
+    };
     let client = ClientFacts { address: app_request.address, origin: app_request.origin };
     let passed_on = match preview(app_request.app, asks.head, &identity, &client) {
         Ok(sent) => PassedOn::Request { method: sent.method, target: sent.target, headers: sent.headers },
@@ -82,8 +88,15 @@ async fn observe(app_request: &AppRequest<'_>, asks: DoctorAsks<'_>) -> HttpResp
         arrived: arrived(app_request, asks.head, asks.body).await,
         passed_on,
         upstream,
+        decision: None,
     };
-    match app_question::signed_answer(&app_request.shared.secret, asks.head, &seen) {
+    respond(app_request, question_in(&asks.head.headers), &seen)
+}
+
+/// The signed answer to `question`.
+pub fn respond(app_request: &AppRequest<'_>, question: Option<&str>, seen: &AppObservation) -> HttpResponse {
+    let signed = question.and_then(|asked| signed_answer(&app_request.shared.secret, asked, seen));
+    match signed {
         Some(answer) => {
             // Like the response of an app to a request with an identity: a cache that stores one stores the other.
             HttpResponse::Ok()
@@ -95,7 +108,8 @@ async fn observe(app_request: &AppRequest<'_>, asks: DoctorAsks<'_>) -> HttpResp
     }
 }
 
-async fn arrived(app_request: &AppRequest<'_>, head: &RequestHead, body: Payload) -> ArrivedRequest {
+/// The request as it arrived here.
+pub async fn arrived(app_request: &AppRequest<'_>, head: &RequestHead, body: Payload) -> ArrivedRequest {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     ArrivedRequest {
         method: head.method.to_string(),
@@ -106,6 +120,7 @@ async fn arrived(app_request: &AppRequest<'_>, head: &RequestHead, body: Payload
         upgrade: head.headers.get(header::UPGRADE).map(text),
         cookies: cookie_names(&head.headers),
         seen: observed(head, app_request.shared),
+        names_server: head.headers.contains_key("x-forwarded-server"),
         at: i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
     }
 }
@@ -121,13 +136,15 @@ async fn length(mut body: Payload) -> u64 {
     length
 }
 
-fn cookie_names(headers: &HeaderMap) -> Vec<String> {
+/// The names of the cookies in a request.
+pub fn cookie_names(headers: &HeaderMap) -> Vec<String> {
     let lines = headers.get_all(header::COOKIE).filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';'));
     pairs.filter_map(|pair| Some(pair.split_once('=')?.0.trim().to_owned())).collect()
 }
 
-fn facts(app_request: &AppRequest<'_>) -> AppFacts {
+/// The facts about the app that the doctor needs.
+pub fn facts(app_request: &AppRequest<'_>) -> AppFacts {
     let app = app_request.app;
     let mut paths = vec!["/".to_owned()];
     for rule in &app.rules {
@@ -164,11 +181,17 @@ fn visitor(app_request: &AppRequest<'_>, path: String) -> VisitorAnswer {
 }
 
 /// Ends the connection before the client has received a byte.
-fn without_response(connection: Option<ClientConnection>) -> Response<BoxBody> {
+pub fn without_response(connection: Option<ClientConnection>) -> Response<BoxBody> {
     if let Some(connection) = connection {
         connection.reset_at_end();
     }
     Response::new(StatusCode::SERVICE_UNAVAILABLE).set_body(BoxBody::new(Broken))
+}
+
+/// Waits longer than the client does, and then ends the connection.
+pub async fn late_without_response(connection: Option<ClientConnection>) -> Response<BoxBody> {
+    sleep(SLOW).await;
+    without_response(connection)
 }
 
 /// A body that fails before its first byte.

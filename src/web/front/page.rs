@@ -88,7 +88,7 @@ pub fn page(code: FrontCode, app: Option<&App>, content: PageContent, request_id
         // The page is not an error, so it shows no support code.
         request_id: if status < 400 { "" } else { request_id },
     };
-    let mut response = HttpResponse::build(status_code(status));
+    let mut response = HttpResponse::build(status_of(code));
     response.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
     // A page that is static text and one struct cannot fail to render.
     let mut response = response.body(page.render().unwrap_or_default());
@@ -100,11 +100,22 @@ pub fn page(code: FrontCode, app: Option<&App>, content: PageContent, request_id
 
 /// A problem document for a script (RFC 9457). `log_in`: where a user logs in or confirms.
 pub fn problem(code: FrontCode, why: Option<&str>, log_in: Option<&str>, request_id: &str) -> HttpResponse {
+    problem_with_status(status_of(code), code, why, log_in, request_id)
+}
+
+/// The same with another status than that of the code.
+pub fn problem_with_status(
+    status: StatusCode,
+    code: FrontCode,
+    why: Option<&str>,
+    log_in: Option<&str>,
+    request_id: &str,
+) -> HttpResponse {
     let copy = code.copy();
     let mut body = json!({
         "type": format!("urn:latchkey:{}", copy.code),
         "title": copy.heading,
-        "status": copy.status,
+        "status": status.as_u16(),
         "code": copy.code,
         "detail": why.unwrap_or(copy.text),
         "request_id": request_id,
@@ -112,9 +123,8 @@ pub fn problem(code: FrontCode, why: Option<&str>, log_in: Option<&str>, request
     if let Some(log_in) = log_in {
         body["log_in"] = log_in.into();
     }
-    let mut response = HttpResponse::build(status_code(copy.status))
-        .content_type("application/problem+json")
-        .body(body.to_string());
+    let mut response =
+        HttpResponse::build(status).content_type("application/problem+json").body(body.to_string());
     secure(response.headers_mut(), Framing::Nowhere);
     response
 }
@@ -126,8 +136,8 @@ pub fn redirect(status: StatusCode, location: &str) -> HttpResponse {
     response
 }
 
-fn status_code(status: u16) -> StatusCode {
-    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+pub fn status_of(code: FrontCode) -> StatusCode {
+    StatusCode::from_u16(code.copy().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn secure(headers: &mut HeaderMap, framing: Framing) {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use actix_http::RequestHead;
 use actix_web::HttpRequest;
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{HeaderMap, HeaderValue};
 
 /// The client's IP address. An IPv4 address that arrives mapped into IPv6 (`::ffff:192.0.2.7`), as from a dual-stack
 /// socket or proxy, is returned as IPv4. There are `trusted_hops` proxies of ours in front, and each appends the
@@ -19,8 +19,13 @@ pub fn of_head(head: &RequestHead, trusted_hops: usize) -> Option<IpAddr> {
     if trusted_hops == 0 {
         return peer;
     }
-    let headers: Vec<&[u8]> = head.headers.get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
-    nth_from_right(&headers, trusted_hops).or(peer)
+    forwarded(&head.headers, trusted_hops).or(peer)
+}
+
+/// The address that the outermost of `hops` proxies wrote into `X-Forwarded-For`.
+pub fn forwarded(headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
+    let headers: Vec<&[u8]> = headers.get_all("x-forwarded-for").map(HeaderValue::as_bytes).collect();
+    nth_from_right(&headers, hops)
 }
 
 /// Several headers are read as one list (RFC 9110 §5.3). As bytes, because the entries that the client wrote need not

@@ -40,6 +40,13 @@ pub struct BySlug {
     pub slug: String,
 }
 
+/// Path parameters: an app, and the name of a proxy.
+#[derive(Deserialize)]
+pub struct ByProxy {
+    pub slug: String,
+    pub proxy: String,
+}
+
 /// Path parameters: an app, and the number of a rule on its page. A text, so that a form is checked before it is
 /// read as a number.
 #[derive(Deserialize)]

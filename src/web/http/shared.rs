@@ -11,6 +11,7 @@ use actix_web::web::{Bytes, Data};
 use super::request_counts::RequestCounts;
 use super::{cookies, headers};
 use crate::accounts::Accounts;
+use crate::apps::ProxyOptions;
 use crate::config::{Origin, SessionLimits, Settings, Span, Switch, Transport};
 use crate::db::Fault;
 use crate::lab::Lab;
@@ -26,6 +27,8 @@ pub struct Shared {
     /// Whether this instance may pass requests on to apps: without an invalidation listener, it would keep passing
     /// requests on after their session has ended.
     pub(in crate::web) can_proxy: bool,
+    /// Host and port of the decision listener, for the configurations of other proxies.
+    pub(in crate::web) decision_listener: String,
     pub limits: SessionLimits,
     pub trusted_hops: usize,
     /// Local mode: the mailbox and the gallery of form parts exist.
@@ -113,6 +116,7 @@ impl Shared {
             public: settings.server.public.clone(),
             authority: settings.server.public.authority().to_owned(),
             can_proxy: settings.sessions.cached > 0,
+            decision_listener: ProxyOptions::listener_of(settings),
             limits: settings.sessions,
             trusted_hops: settings.server.trusted_hops,
             hsts: headers::hsts(&settings.server),

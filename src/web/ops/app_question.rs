@@ -3,6 +3,7 @@
 //! app receives.
 
 use actix_http::RequestHead;
+use actix_web::http::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 use super::doctor::{ObservedRequest, given};
@@ -14,6 +15,12 @@ pub const ECHO: &str = "/.latchkey/echo";
 
 /// The same, and the instance tries to connect to the upstream.
 pub const REPORT: &str = "/.latchkey/doctor";
+
+/// A stream that stays open for as long as the proxies in between allow.
+pub const STREAM: &str = "/.latchkey/echo/stream";
+
+/// A header that no decision needs. The doctor sends it to see whether all headers of a client reach the decision.
+pub const UNLISTED: &str = "x-latchkey-unlisted";
 
 const ASKED: &str = "doctor-asked-app";
 const ANSWERED: &str = "doctor-answered-app";
@@ -94,14 +101,32 @@ impl AppQuestion<'_> {
 
 /// How a valid question in this request asks the instance to answer.
 pub fn asked(secret: &Secret, head: &RequestHead, origin: impl ToString) -> Option<Pretend> {
-    let question = given(head.headers())?;
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    let about = RequestAbout { method: head.method.as_str(), origin: &origin.to_string(), target };
+    asked_about(secret, question_in(&head.headers)?, about)
+}
+
+/// The request that a question must have been signed for.
+#[derive(Clone, Copy)]
+pub struct RequestAbout<'a> {
+    pub method: &'a str,
+    pub origin: &'a str,
+    pub target: &'a str,
+}
+
+/// The question of a request, valid or not.
+pub fn question_in(headers: &HeaderMap) -> Option<&str> {
+    given(headers)
+}
+
+/// How `question` asks the instance to answer, if it is valid for this request.
+pub fn asked_about(secret: &Secret, question: &str, about: RequestAbout<'_>) -> Option<Pretend> {
     let (unsigned, signature) = question.rsplit_once('.')?;
     let [at, _, pretend] = unsigned.split('.').collect::<Vec<_>>()[..] else { return None };
     let pretend = Pretend::parse(pretend).filter(|_| is_fresh(at))?;
-    let (origin, target) =
-        (origin.to_string(), head.uri.path_and_query().map_or("/", |target| target.as_str()));
+    let RequestAbout { method, origin, target } = about;
     let is_valid = [Some(target), None].into_iter().any(|target| {
-        let question = AppQuestion { method: head.method.as_str(), origin: &origin, target, pretend };
+        let question = AppQuestion { method, origin, target, pretend };
         secret.signed(ASKED, &question.signed_parts(unsigned), signature)
     });
     is_valid.then_some(pretend)
@@ -115,6 +140,21 @@ pub struct AppObservation {
     pub passed_on: PassedOn,
     /// Whether the instance could connect to the upstream; only at [`REPORT`].
     pub upstream: Option<UpstreamReach>,
+    /// In forward-auth mode: how the proxy asked for a decision about the request. `arrived` is then the request that
+    /// was decided, and `passed_on` the one that arrived behind the guard.
+    #[serde(default)]
+    pub decision: Option<DecisionFacts>,
+}
+
+/// The question of a proxy to the decision listener.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DecisionFacts {
+    /// As the path of the decision names the proxy.
+    pub flavour: String,
+    /// Whether the path of the decision had a query, which can only be the client's.
+    pub has_query: bool,
+    /// Whether [`UNLISTED`] arrived.
+    pub has_unlisted: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -167,6 +207,9 @@ pub struct ArrivedRequest {
     /// The names of the cookies.
     pub cookies: Vec<String>,
     pub seen: ObservedRequest,
+    /// Whether `X-Forwarded-Server` arrived, which of the proxies Traefik alone adds.
+    #[serde(default)]
+    pub names_server: bool,
     /// The clock of the instance, in milliseconds of Unix time.
     pub at: i64,
 }
@@ -192,9 +235,9 @@ pub struct UpstreamReach {
     pub failed: Option<String>,
 }
 
-/// The body of the answer.
-pub fn signed_answer(secret: &Secret, head: &RequestHead, seen: &AppObservation) -> Option<impl Serialize> {
-    sign(secret, ANSWERED, given(head.headers())?, seen)
+/// The body of the answer to `question`.
+pub fn signed_answer(secret: &Secret, question: &str, seen: &AppObservation) -> Option<impl Serialize> {
+    sign(secret, ANSWERED, question, seen)
 }
 
 /// What the answer to `question` says, if its signature is right.

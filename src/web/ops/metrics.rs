@@ -22,7 +22,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::db::Fault;
-use crate::web::http::server::{self, Sizes};
+use crate::web::http::server::{self, IDLE_FOR, Sizes};
 use crate::web::http::shared::Shared;
 use crate::web::ops::own_process;
 
@@ -31,6 +31,7 @@ const SIZES: Sizes = Sizes {
     workers: 1,
     blocking_threads: 4,
     connections_per_worker: 64,
+    idle_for: IDLE_FOR,
     finish_within: Duration::from_secs(1),
 };
 

@@ -1,47 +1,36 @@
-//! One HTTP connection to an upstream.
+//! One HTTP connection to an upstream. It has no task and no buffer of its own: the request that uses it drives it.
 
+use std::cell::RefCell;
+use std::io;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use actix_web::rt::spawn;
-use actix_web::rt::task::JoinHandle;
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use hyper::client::conn::http1::{self, Builder, SendRequest};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::time::timeout;
+use actix_web::web::{Bytes, BytesMut};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, ReadBuf};
 
 use super::connect::connect;
 use super::error::ProxyError;
-use super::limits::{READ_BUFFER, READY_WITHIN, RESPONSE_HEAD, RESPONSE_HEADERS};
+use super::limits::{LARGE_READ, READ_BUFFER};
+use super::sending::Sending;
 use super::shared::{TransportShared, UpstreamSlot};
 use super::socket::{Socket, UpstreamStream};
-use super::upload::Upload;
 use crate::apps::Upstream;
 use crate::web::streams::StreamGate;
 
-/// HTTP on a connection, which makes progress only while it is polled.
-pub type HttpDriver = http1::Connection<TokioIo<UpstreamStream>, Upload>;
-
-pub async fn speak_http(stream: UpstreamStream) -> Result<(SendRequest<Upload>, HttpDriver), ProxyError> {
-    Builder::new()
-        .max_buf_size(READ_BUFFER)
-        .max_header_size(RESPONSE_HEAD)
-        .max_headers(RESPONSE_HEADERS)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| ProxyError::Unreachable(error.to_string()))
+thread_local! {
+    /// Received bytes, until they are parsed or copied. One buffer for all connections of a worker.
+    static RECEIVED: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BUFFER]);
 }
 
 /// Dropping a connection closes it at once, even during a response, so that the upstream learns that its response is no
 /// longer wanted.
 pub struct Connection {
-    sender: SendRequest<Upload>,
+    stream: UpstreamStream,
     socket: Rc<Socket>,
-    task: JoinHandle<()>,
-    _counted: UpstreamSlot,
+    counted: UpstreamSlot,
 }
 
 impl Connection {
@@ -52,29 +41,16 @@ impl Connection {
         within: Duration,
     ) -> Result<Self, ProxyError> {
         let (socket, stream) = connect(upstream, shared, within).await?;
-        let (sender, http) = speak_http(stream).await?;
-        Ok(Self::new(sender, http, socket, counted))
+        Ok(Self { stream, socket, counted })
     }
 
-    /// A connection that no task drives yet.
-    pub fn new(
-        sender: SendRequest<Upload>,
-        http: HttpDriver,
-        socket: Rc<Socket>,
-        counted: UpstreamSlot,
-    ) -> Self {
-        let task = spawn(async move {
-            // The futures of the request and of the body report its errors.
-            let _ = http.await;
-        });
-        Self { sender, socket, task, _counted: counted }
-    }
-
-    /// Whether another request can be sent now.
-    pub async fn is_usable(&mut self) -> bool {
-        let ready = self.sender.is_ready()
-            || timeout(READY_WITHIN, self.sender.ready()).await.is_ok_and(|ready| ready.is_ok());
-        ready && !self.sender.is_closed() && self.socket.is_silent()
+    /// Whether another request can be sent now: nothing was received that belongs to no request.
+    pub fn is_usable(&mut self) -> bool {
+        // TLS may hold bytes that the socket does not show, and the socket messages that are not for us.
+        let mut cx = Context::from_waker(Waker::noop());
+        let is_read =
+            matches!(self.stream, UpstreamStream::Plain(_)) || self.poll_read(&mut cx, |_| ()).is_pending();
+        is_read && self.socket.is_silent()
     }
 
     /// From now on it carries the request of this stream; `None`: it carries no request.
@@ -87,16 +63,33 @@ impl Connection {
         self.socket.received()
     }
 
-    pub fn send(
-        &mut self,
-        request: Request<Upload>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + use<> {
-        self.sender.try_send_request(request)
+    /// See [`Sending::poll`].
+    pub fn poll_send(&mut self, sending: &mut Sending, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        sending.poll(&mut self.stream, cx)
     }
-}
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.task.abort();
+    /// Calls `then` with the bytes that were received; without any at the end of the connection.
+    pub fn poll_read<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        then: impl FnOnce(&[u8]) -> R,
+    ) -> Poll<io::Result<R>> {
+        RECEIVED.with_borrow_mut(|buffer| {
+            let mut received = ReadBuf::new(buffer);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut received))?;
+            Poll::Ready(Ok(then(received.filled())))
+        })
+    }
+
+    /// The same for many bytes, without copying them. Reuses `buffer` once its bytes have been dropped.
+    pub fn poll_read_into(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Bytes>> {
+        buffer.reserve(LARGE_READ);
+        ready!(pin!(self.stream.read_buf(buffer)).poll(cx))?;
+        Poll::Ready(Ok(buffer.split().freeze()))
+    }
+
+    /// Its parts, for another protocol.
+    pub fn into_parts(self) -> (UpstreamStream, Rc<Socket>, UpstreamSlot) {
+        (self.stream, self.socket, self.counted)
     }
 }

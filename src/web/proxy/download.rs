@@ -11,14 +11,11 @@ use std::time::Duration;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::rt::time::{Sleep, sleep};
 use actix_web::web::Bytes;
-use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONNECTION, HeaderName, TRANSFER_ENCODING};
-use hyper::{Response, Version};
 
 use super::connection::Connection;
-use super::limits::{IDLE, IDLE_MARGIN, LONGEST_IDLE};
+use super::incoming::Incoming;
+use super::sending::Sending;
 use super::shared::Counted;
-use super::upload::{UploadProgress, UploadState};
 use super::upstream_connections::UpstreamConnections;
 use crate::apps::App;
 use crate::web::http::server::ClientConnection;
@@ -40,7 +37,8 @@ pub struct ResponseSource {
     connections: Rc<UpstreamConnections>,
     app: Arc<App>,
     connection: Option<Connection>,
-    upload: Option<Rc<UploadProgress>>,
+    /// The rest of the request, if the response has begun before all of it was sent.
+    sending: Option<Sending>,
     /// How long the connection may be kept for another request; `None` if the upstream will close it.
     keep: Option<Duration>,
 }
@@ -50,76 +48,52 @@ impl ResponseSource {
         connections: &Rc<UpstreamConnections>,
         app: &Arc<App>,
         connection: Connection,
-        upload: Option<Rc<UploadProgress>>,
-        response: &Response<Incoming>,
-        of_one_user: bool,
+        sending: Sending,
+        keep: Option<Duration>,
     ) -> Self {
         Self {
             connections: Rc::clone(connections),
             app: Arc::clone(app),
             connection: Some(connection),
-            upload,
-            keep: if of_one_user { None } else { kept_for(response) },
+            sending: Some(sending).filter(|sending| !sending.is_complete()),
+            keep,
         }
     }
 
-    /// The response is complete: keeps the connection for another request, if the request was sent completely.
-    pub fn complete(&mut self) {
-        let is_sent = self.upload.as_ref().is_none_or(|upload| upload.state() == UploadState::Complete);
-        if let (Some(connection), Some(keep), true) = (self.connection.take(), self.keep, is_sent) {
+    /// The response is complete: keeps the connection for another request, if nothing is left of this one.
+    pub fn complete(&mut self, incoming: &Incoming) {
+        let is_left = self.sending.is_some() || incoming.is_followed();
+        if let (Some(connection), Some(keep), false) = (self.connection.take(), self.keep, is_left) {
             connection.guard(None);
             self.connections.keep(&self.app, connection, keep);
         }
     }
-}
 
-/// How long the upstream keeps the connection open, if it says so.
-fn kept_for(response: &Response<Incoming>) -> Option<Duration> {
-    let headers = response.headers();
-    let words = |name| {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).map(str::trim)
-    };
-    let ends_with_connection =
-        response.body().size_hint().exact().is_none() && !headers.contains_key(TRANSFER_ENCODING);
-    let closes = words(CONNECTION).any(|word| word.eq_ignore_ascii_case("close"));
-    if response.version() != Version::HTTP_11 || closes || ends_with_connection {
-        return None;
+    /// Sends more of the request, and receives more of the response.
+    fn poll_part(
+        &mut self,
+        incoming: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Bytes>>> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
+        match self.sending.as_mut().map(|sending| connection.poll_send(sending, cx)) {
+            Some(Poll::Ready(Err(error))) => return Poll::Ready(Some(Err(error))),
+            Some(Poll::Ready(Ok(()))) => self.sending = None,
+            Some(Poll::Pending) | None => {}
+        }
+        incoming.poll_part(connection, cx)
     }
-    let timeout = words(HeaderName::from_static("keep-alive")).find_map(|word| {
-        let (name, value) = word.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim().parse().ok())?
-    });
-    let Some(timeout) = timeout else { return Some(IDLE) };
-    let kept = Duration::from_secs(timeout).saturating_sub(IDLE_MARGIN).min(LONGEST_IDLE);
-    (!kept.is_zero()).then_some(kept)
 }
 
 impl Download {
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Box<dyn Error>>>> {
-        loop {
-            match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.waiting = None;
-                    // Trailers are not passed on.
-                    if let Ok(part) = frame.into_data()
-                        && !part.is_empty()
-                    {
-                        return Poll::Ready(Some(Ok(part)));
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => {
-                    let idle = self.idle;
-                    let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(idle)));
-                    return waiting
-                        .as_mut()
-                        .poll(cx)
-                        .map(|()| Some(Err(io::Error::from(io::ErrorKind::TimedOut).into())));
-                }
-            }
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if let Poll::Ready(part) = self.source.poll_part(&mut self.incoming, cx) {
+            self.waiting = None;
+            return Poll::Ready(part);
         }
+        let idle = self.idle;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(idle)));
+        waiting.as_mut().poll(cx).map(|()| Some(Err(io::ErrorKind::TimedOut.into())))
     }
 }
 
@@ -137,10 +111,11 @@ impl MessageBody for Download {
         }
         match this.poll_part(cx) {
             Poll::Ready(None) => {
-                this.source.complete();
+                this.source.complete(&this.incoming);
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
+                let error = error.into();
                 this.source.connection = None;
                 if let Some(client) = &this.ends_with_connection {
                     client.reset_at_end();
@@ -151,7 +126,8 @@ impl MessageBody for Download {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            part => part,
+            Poll::Ready(Some(Ok(part))) => Poll::Ready(Some(Ok(part))),
+            Poll::Pending => Poll::Pending,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-
+use super::error::ProxyError;
+use super::outgoing_head::OutgoingHead;
 use crate::apps::{IdentityHeaders, RemoteUser};
 
 /// The user whose request is passed on.
@@ -16,8 +16,8 @@ pub struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    /// Sets the four headers. Headers with these names that the client sent have already been removed.
-    pub fn write_to(&self, headers: &mut HeaderMap, names: &IdentityHeaders, user: RemoteUser) {
+    /// The values of the four headers, in the order of [`IdentityHeaders::all`].
+    pub fn values(&self, user: RemoteUser) -> [String; 4] {
         let user = match user {
             RemoteUser::Id => self.id,
             RemoteUser::Email => self.email,
@@ -29,24 +29,20 @@ impl Identity<'_> {
             }
             encode(group, &mut groups);
         }
-        put(headers, names.user.as_str(), &encoded(user));
-        put(headers, names.email.as_str(), &encoded(self.email));
-        put(headers, names.name.as_str(), &encoded(self.name));
-        put(headers, names.groups.as_str(), &groups);
+        [encoded(user), encoded(self.email), encoded(self.name), groups]
     }
-}
 
-/// The name was checked when it was stored, and the value is ASCII without control characters.
-fn put(headers: &mut HeaderMap, name: &str, value: &str) {
-    let name = match name {
-        "Remote-User" => Ok(const { HeaderName::from_static("remote-user") }),
-        "Remote-Email" => Ok(const { HeaderName::from_static("remote-email") }),
-        "Remote-Name" => Ok(const { HeaderName::from_static("remote-name") }),
-        "Remote-Groups" => Ok(const { HeaderName::from_static("remote-groups") }),
-        other => HeaderName::from_bytes(other.as_bytes()),
-    };
-    if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
-        headers.insert(name, value);
+    /// Appends the four headers. Headers with these names that the client sent have already been removed.
+    pub fn write_to(
+        &self,
+        head: &mut OutgoingHead,
+        names: &IdentityHeaders,
+        user: RemoteUser,
+    ) -> Result<(), ProxyError> {
+        for (name, value) in names.all().into_iter().zip(self.values(user)) {
+            head.append(name.as_str(), value.as_bytes())?;
+        }
+        Ok(())
     }
 }
 
@@ -90,14 +86,19 @@ mod tests {
     fn names_are_ascii_and_lists_keep_their_commas() {
         assert_eq!(encoded("Céline Дима\r\nX: y"), "C%C3%A9line %D0%94%D0%B8%D0%BC%D0%B0%0D%0AX: y");
         assert_eq!(encoded(" 100%, "), "%20100%25%2C%20");
-        let mut headers = HeaderMap::new();
         let ada = Identity { id: "7", email: "ada@example.org", name: "Ada", groups: &["staff", "a,b"] };
-        ada.write_to(&mut headers, &IdentityHeaders::default(), RemoteUser::Email);
-        assert_eq!(headers["remote-groups"], "staff,a%2Cb");
-        assert_eq!(headers["remote-user"], "ada@example.org");
-        ada.write_to(&mut headers, &IdentityHeaders::default(), RemoteUser::Id);
-        assert_eq!(headers["remote-user"], "7");
-        assert_eq!(headers.len(), 4);
+        for (user, value) in [(RemoteUser::Email, "ada@example.org"), (RemoteUser::Id, "7")] {
+            let mut head = OutgoingHead::new("GET", "/");
+            ada.write_to(&mut head, &IdentityHeaders::default(), user).expect("valid headers");
+            let headers: Vec<(String, String)> = head.headers().collect();
+            let expected = [
+                ("remote-user", value),
+                ("remote-email", "ada@example.org"),
+                ("remote-name", "Ada"),
+                ("remote-groups", "staff,a%2Cb"),
+            ];
+            assert_eq!(headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
     }
 
     proptest! {
@@ -106,7 +107,7 @@ mod tests {
             let encoded = encoded(&text);
             prop_assert!(encoded.bytes().all(|byte| (0x20..=0x7E).contains(&byte) && byte != b','));
             prop_assert_eq!(encoded.trim(), &encoded);
-            prop_assert!(HeaderValue::from_str(&encoded).is_ok());
+            prop_assert!(OutgoingHead::new("GET", "/").append("remote-name", encoded.as_bytes()).is_ok());
             prop_assert_eq!(percent_decode_str(&encoded).decode_utf8().expect("UTF-8"), text);
         }
     }

@@ -19,11 +19,12 @@ pub const FRESH: Duration = Duration::from_secs(1);
 /// Idle connections of one worker to one app: enough for bursts.
 pub const IDLE_CONNECTIONS: usize = 64;
 
-/// A connection that has just been used may need a moment until it accepts the next request.
-pub const READY_WITHIN: Duration = Duration::from_millis(20);
-
-/// Bytes of a response that are read at once: few wake-ups for a large download, and little memory for a slow client.
+/// Bytes that are read from an upstream at once: the longest head fits.
 pub const READ_BUFFER: usize = 64 * 1024;
+
+/// The same within a large response: few system calls, little memory for a slow client, and no more than fits into the
+/// buffer from which actix-http writes. It would allocate a larger one again for each write.
+pub const LARGE_READ: usize = 120 * 1024;
 
 /// The longest head of a response: enough for 40 KiB of policies and cookies, with room to spare.
 pub const RESPONSE_HEAD: usize = 64 * 1024;

@@ -5,6 +5,7 @@ use actix_http::RequestHead;
 use super::connect;
 use super::error::ProxyError;
 use super::identity::Identity;
+use super::outgoing_head::OutgoingHead;
 use super::request_headers::{self, BodyLength, RequestFacts};
 use super::target;
 use super::transport::{ClientFacts, Transport};
@@ -33,12 +34,13 @@ pub fn preview(
         origin: client.origin,
         body: BodyLength::announced(&head.headers),
     };
-    let headers = request_headers::outgoing(&head.headers, &facts)?;
-    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let target = target::of(head)?;
+    let mut out = OutgoingHead::new(head.method.as_str(), &target);
+    request_headers::write(&head.headers, &facts, &mut out)?;
     Ok(UpstreamRequest {
         method: head.method.to_string(),
-        target: target::of(head)?.to_string(),
-        headers: headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+        headers: out.headers().collect(),
+        target: target.into_owned(),
     })
 }
 

@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 
 use actix_web::http::header::{self, HeaderMap};
-use hyper::header as upstream_header;
-use hyper::header::{HeaderName, HeaderValue};
 
 use super::error::ProxyError;
 use super::hop_by_hop::{NamedByConnection, is_hop_by_hop};
 use super::identity::Identity;
 use super::our_cookies;
 use super::our_tokens::holds_token;
+use super::outgoing_head::OutgoingHead;
 use crate::apps::{App, AppOrigin, Upstream, UpstreamHost};
 
 /// If `Connection` could remove these, the decision and the upstream could see different requests.
@@ -56,9 +55,14 @@ impl BodyLength {
     }
 }
 
-/// The client's headers, without those that are for Latchkey or that only a proxy may set, followed by Latchkey's own.
-pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::HeaderMap, ProxyError> {
-    let mut out = hyper::HeaderMap::with_capacity(sent.len() + 12);
+/// Appends the client's headers, without those that are for Latchkey or that only a proxy may set, and Latchkey's own.
+pub fn write(sent: &HeaderMap, facts: &RequestFacts<'_>, out: &mut OutgoingHead) -> Result<(), ProxyError> {
+    // The host as it was registered: the client may name any port.
+    let host = facts.origin.authority();
+    match facts.app.upstream_host {
+        UpstreamHost::Kept => out.append("host", host.as_bytes())?,
+        UpstreamHost::Upstream => out.append("host", facts.upstream.authority().as_bytes())?,
+    }
     let connection = sent.get_all(header::CONNECTION).map(|value| value.as_bytes());
     let named = NamedByConnection::new(connection, PROTECTED);
     let own = facts.app.header_names.all();
@@ -79,59 +83,27 @@ pub fn outgoing(sent: &HeaderMap, facts: &RequestFacts<'_>) -> Result<hyper::Hea
         {
             continue;
         }
-        append(&mut out, name, value.as_bytes())?;
+        out.append(name, value.as_bytes())?;
     }
     if let Some(cookies) = our_cookies::without_ours(sent.get_all(header::COOKIE).map(|line| line.as_bytes()))
     {
-        append_known(&mut out, upstream_header::COOKIE, &cookies)?;
+        out.append("cookie", &cookies)?;
     }
-    // The host as it was registered: the client may name any port.
-    let host = facts.origin.authority();
-    let host = host.as_bytes();
-    match facts.app.upstream_host {
-        UpstreamHost::Kept => append_known(&mut out, upstream_header::HOST, host)?,
-        UpstreamHost::Upstream => {
-            append_known(&mut out, upstream_header::HOST, facts.upstream.authority().as_bytes())?;
-        }
-    }
-    append_known(&mut out, FORWARDED_HOST, host)?;
-    let scheme = HeaderValue::from_static(if facts.origin.is_https() { "https" } else { "http" });
-    out.append(FORWARDED_PROTO, scheme);
+    out.append("x-forwarded-host", host.as_bytes())?;
+    out.append("x-forwarded-proto", if facts.origin.is_https() { b"https" } else { b"http" })?;
     if let Some(client) = facts.client {
-        append_known(&mut out, FORWARDED_FOR, client.to_string().as_bytes())?;
+        out.append("x-forwarded-for", client.to_string().as_bytes())?;
     }
     if let Some(identity) = facts.identity {
-        identity.write_to(&mut out, &facts.app.header_names, facts.app.remote_user);
+        identity.write_to(out, &facts.app.header_names, facts.app.remote_user)?;
     }
     match facts.body {
-        BodyLength::None { said: false } => {}
-        BodyLength::None { said: true } => {
-            out.insert(upstream_header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        BodyLength::Sized(length) => {
-            out.insert(upstream_header::CONTENT_LENGTH, HeaderValue::from(length));
-        }
-        BodyLength::Chunked => {
-            out.insert(upstream_header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
+        BodyLength::None { said: false } => Ok(()),
+        BodyLength::None { said: true } => out.append("content-length", b"0"),
+        BodyLength::Sized(length) => out.append("content-length", length.to_string().as_bytes()),
+        BodyLength::Chunked => out.append("transfer-encoding", b"chunked"),
     }
-    Ok(out)
 }
-
-const INVALID: ProxyError = ProxyError::BadRequest("a header is invalid");
-
-fn append(out: &mut hyper::HeaderMap, name: &str, value: &[u8]) -> Result<(), ProxyError> {
-    append_known(out, HeaderName::from_bytes(name.as_bytes()).map_err(|_| INVALID)?, value)
-}
-
-fn append_known(out: &mut hyper::HeaderMap, name: HeaderName, value: &[u8]) -> Result<(), ProxyError> {
-    out.append(name, HeaderValue::from_bytes(value).map_err(|_| INVALID)?);
-    Ok(())
-}
-
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// These headers are written once, after the loop.
 fn is_set_elsewhere(name: &str) -> bool {

@@ -9,12 +9,12 @@ use actix_http::{ConnectionType, RequestHead, Response};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::web::Bytes;
-use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 
 use super::download::{Download, ResponseSource};
 use super::error::ProxyError;
+use super::incoming::Incoming;
 use super::limits::LARGE_RESPONSE;
+use super::response_head::ResponseHead;
 use super::response_headers::{self, ResponseFacts};
 use super::shared::Counted;
 use crate::apps::{AppOrigin, Upstream};
@@ -34,36 +34,34 @@ pub struct ResponseContext<'a> {
 }
 
 pub fn to_client(
-    response: hyper::Response<Incoming>,
+    response: ResponseHead,
+    mut incoming: Incoming,
     mut context: ResponseContext<'_>,
 ) -> Result<Response<BoxBody>, ProxyError> {
-    let (parts, incoming) = response.into_parts();
-    let status = StatusCode::from_u16(parts.status.as_u16());
-    let status = status.map_err(|_| ProxyError::BadResponse("the status is invalid".into()))?;
+    let status = response.status;
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(ProxyError::BadResponse("it switches protocols without being asked".into()));
     }
-    check_framing(&parts.headers)?;
     let facts = ResponseFacts {
         is_private: context.is_private,
         app_origin: context.app_origin,
         upstream: context.upstream,
     };
     let mut out = Response::new(status);
-    response_headers::write(&parts.headers, &facts, out.headers_mut())?;
-    if context.head.method == Method::HEAD {
-        context.source.complete();
-        out.head_mut().no_chunking(true);
-        return Ok(out.set_body(BoxBody::new(LengthOfGet)));
-    }
-    let exact = incoming.size_hint().exact();
-    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        context.source.complete();
-        return Ok(out.set_body(BoxBody::new(actix_web::body::None::new())));
-    }
-    if exact == Some(0) {
-        context.source.complete();
-        return Ok(out.set_body(BoxBody::new(Bytes::new())));
+    response_headers::write(response.headers, &facts, out.headers_mut());
+    let exact = incoming.exact_length();
+    if let Some(whole) = incoming.whole() {
+        context.source.complete(&incoming);
+        return Ok(match status {
+            _ if context.head.method == Method::HEAD => {
+                out.head_mut().no_chunking(true);
+                out.set_body(BoxBody::new(LengthOfGet))
+            }
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => {
+                out.set_body(BoxBody::new(actix_web::body::None::new()))
+            }
+            _ => out.set_body(BoxBody::new(whole)),
+        });
     }
     if exact.is_none_or(|length| length > LARGE_RESPONSE)
         && let Some(client) = &context.client
@@ -86,22 +84,6 @@ pub fn to_client(
         ends_with_connection: context.client.filter(|_| until_end),
         _in_flight: context.in_flight,
     })))
-}
-
-/// A response that states its length twice may be an attack: two programs could read different lengths (RFC 9112 §6.3).
-fn check_framing(headers: &HeaderMap) -> Result<(), ProxyError> {
-    let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let coding = codings.next();
-    if lengths > 1 || coding.is_some() && lengths > 0 || codings.next().is_some() {
-        return Err(ProxyError::BadResponse("its length is ambiguous".into()));
-    }
-    match coding {
-        Some(coding) if !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => {
-            Err(ProxyError::BadResponse("its transfer coding is unknown".into()))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The body of a response to HEAD: it is empty, and `Content-Length` stays that of a response to GET.

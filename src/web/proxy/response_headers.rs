@@ -2,9 +2,9 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::error::ProxyError;
 use super::hop_by_hop::{NamedByConnection, is_hop_by_hop};
 use super::our_cookies;
+use super::response_head::ReceivedHeaders;
 use crate::apps::{AppOrigin, Upstream};
 
 /// If `Connection` could remove these, the response would change its meaning.
@@ -21,39 +21,30 @@ pub struct ResponseFacts<'a> {
 
 /// Writes the upstream's headers to `out`, without those that are for Latchkey or that affect more than the app, with the
 /// length of the body.
-pub fn write(
-    sent: &hyper::HeaderMap,
-    facts: &ResponseFacts<'_>,
-    out: &mut HeaderMap,
-) -> Result<(), ProxyError> {
-    let connection = sent.get_all(hyper::header::CONNECTION).iter().map(|value| value.as_bytes());
-    let named = NamedByConnection::new(connection, PROTECTED);
-    for (name, value) in sent {
-        let name = name.as_str();
-        if is_hop_by_hop(name) || is_dropped(name) || named.contains(name) {
+pub fn write(sent: ReceivedHeaders, facts: &ResponseFacts<'_>, out: &mut HeaderMap) {
+    let named = NamedByConnection::new(sent.all(header::CONNECTION), PROTECTED);
+    for (name, value) in sent.0 {
+        let text = name.as_str();
+        if is_hop_by_hop(text) || is_dropped(text) || named.contains(text) {
             continue;
         }
-        let invalid = || ProxyError::BadResponse(format!("the header {name} is invalid"));
-        let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?;
-        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| invalid())?;
-        match name {
+        match text {
             "set-cookie" if our_cookies::sets_ours(&value) => {}
-            "set-cookie" => out.append(known, our_cookies::for_host(value, facts.app_origin.host())),
+            "set-cookie" => out.append(name, our_cookies::for_host(value, facts.app_origin.host())),
             "clear-site-data" => {
                 if let Some(value) = without_cookies(&value) {
-                    out.append(known, value);
+                    out.append(name, value);
                 }
             }
-            "location" => out.append(known, relocated(value, facts)),
-            name if facts.is_private && is_for_shared_caches(name) => {}
-            _ => out.append(known, value),
+            "location" => out.append(name, relocated(value, facts)),
+            text if facts.is_private && is_for_shared_caches(text) => {}
+            _ => out.append(name, value),
         }
     }
     if facts.is_private {
         keep_private(out);
     }
     out.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    Ok(())
 }
 
 /// Instructions to a proxy in front of Latchkey, and headers that affect more than the app.
@@ -103,6 +94,10 @@ fn relocated(value: HeaderValue, facts: &ResponseFacts<'_>) -> HeaderValue {
 
 /// Keeps the response out of caches that serve other users, unless the upstream was stricter.
 fn keep_private(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+        return;
+    }
     let mut kept = vec!["private".to_owned()];
     for value in headers.get_all(header::CACHE_CONTROL) {
         for directive in directives(&String::from_utf8_lossy(value.as_bytes())) {

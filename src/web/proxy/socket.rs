@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_native_tls::TlsStream;
 
+use crate::web::http::server::is_drained;
 use crate::web::streams::StreamGate;
 
 pub struct Socket {
@@ -89,6 +90,9 @@ impl AsyncRead for SocketStream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(count) => {
+                    if buf.remaining() > 0 {
+                        is_drained(&self.0.tcp);
+                    }
                     self.0.received.set(self.0.received.get() + count as u64);
                     return Poll::Ready(Ok(()));
                 }

@@ -1,15 +1,15 @@
 //! The target of a request that is passed on.
 
+use std::borrow::Cow;
+
 use actix_http::RequestHead;
 use actix_web::http::{Method, header};
-use hyper::Uri;
-use hyper::http::uri::PathAndQuery;
 
 use super::error::ProxyError;
 
 /// The path and query, byte for byte. A target in absolute form must name the same host as `Host`: RFC 9112 §3.2.2 lets
 /// the target win, but then the decision would have been made for another host.
-pub fn of(head: &RequestHead) -> Result<Uri, ProxyError> {
+pub fn of(head: &RequestHead) -> Result<Cow<'_, str>, ProxyError> {
     if head.method == Method::CONNECT {
         return Err(ProxyError::BadRequest("CONNECT is not for apps"));
     }
@@ -20,13 +20,11 @@ pub fn of(head: &RequestHead) -> Result<Uri, ProxyError> {
         }
     }
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
-    let parsed = PathAndQuery::try_from(target.as_str());
-    match parsed {
-        // The parser leaves out parts such as a fragment. They were part of the decision and would not be sent.
-        Ok(parsed) if parsed.as_str() == target => Ok(Uri::from(parsed)),
-        _ => Err(ProxyError::BadRequest("the target is invalid")),
+    // A parser that leaves out a fragment would not send what was decided.
+    if target.bytes().any(|byte| byte <= b' ' || matches!(byte, b'#' | 0x7f)) {
+        return Err(ProxyError::BadRequest("the target is invalid"));
     }
+    Ok(if target.starts_with('?') { format!("/{target}").into() } else { target.into() })
 }
 
 #[cfg(test)]

@@ -1,23 +1,28 @@
 //! Passes a request on to the upstream, and returns its response.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use actix_http::{Payload, Request, RequestHead, Response};
 use actix_web::body::BoxBody;
 use actix_web::http::{Method, header};
-use hyper::Uri;
-use hyper::body::Incoming;
-use latchkey_sessions::WriteGate as _;
+use latchkey_sessions::{Direction, WriteGate as _};
 
 use super::download::ResponseSource;
 use super::error::ProxyError;
+use super::exchange::exchange;
 use super::identity::Identity;
+use super::incoming::Incoming;
+use super::outgoing_head::OutgoingHead;
 use super::request_headers::{self, BodyLength, RequestFacts};
 use super::respond::{self, ResponseContext};
+use super::response_head::{ReceivedHeaders, ResponseHead};
+use super::sending::Sending;
 use super::shared::TransportShared;
-use super::upload::{Upload, UploadProgress, UploadState};
+use super::upload::{Upload, UploadState};
 use super::upstream_connections::UpstreamConnections;
 use super::websocket::{self, Handshake};
 use super::{await_head, target};
@@ -55,6 +60,12 @@ impl Transport {
         let connection = ClientConnection::serve_app(&request, app.limits.idle);
         if let (Some(connection), Some(gate)) = (&connection, &gate) {
             connection.guard(gate.clone());
+            // Until a side is written, nothing else wakes the task if access ends.
+            poll_fn(|cx| {
+                gate.register(Direction::Down, cx);
+                Poll::Ready(())
+            })
+            .await;
         }
         let payload = request.take_payload();
         let head = request.head();
@@ -66,7 +77,8 @@ impl Transport {
         let is_private = identity.is_some() || depends_on_network(app);
         if websocket::asks_for_websocket(head) {
             let passed = gate.clone();
-            let asked = Handshake { app, head, target, facts, is_private, client: connection, gate: passed };
+            let asked =
+                Handshake { app, head, target: &target, facts, is_private, client: connection, gate: passed };
             return unless_cut(websocket::open(&self.0, asked).await, gate.as_ref());
         }
         if let (BodyLength::Sized(length), Some(max)) = (body, app.limits.max_body)
@@ -78,12 +90,13 @@ impl Transport {
         let requests = self.0.requests_of(app);
         let in_flight = requests.count(most).ok_or(ProxyError::TooManyInFlight)?;
         let sent = self.exchange(app, head, &target, &facts, payload, gate.as_ref()).await;
-        let (response, source) = unless_cut(sent, gate.as_ref())?;
-        if let (Some(gate), true) = (&gate, is_event_stream(response.headers())) {
+        let (response, incoming, source) = unless_cut(sent, gate.as_ref())?;
+        if let (Some(gate), true) = (&gate, is_event_stream(&response.headers)) {
             gate.note_events();
         }
         respond::to_client(
             response,
+            incoming,
             ResponseContext {
                 head,
                 source,
@@ -102,69 +115,66 @@ impl Transport {
         &self,
         app: &Arc<App>,
         head: &RequestHead,
-        target: &Uri,
+        target: &str,
         facts: &RequestFacts<'_>,
         payload: Payload,
         gate: Option<&Rc<StreamGate>>,
-    ) -> Result<(hyper::Response<Incoming>, ResponseSource), ProxyError> {
-        let method = hyper::Method::from_bytes(head.method.as_str().as_bytes());
-        let method = method.map_err(|_| ProxyError::BadRequest("the method is invalid"))?;
+    ) -> Result<(ResponseHead, Incoming, ResponseSource), ProxyError> {
         let repeatable = matches!(facts.body, BodyLength::None { .. }) && is_idempotent(&head.method);
-        let (mut body, upload) = match facts.body {
-            BodyLength::None { .. } => (Upload::Empty, None),
-            BodyLength::Sized(length) => uploaded(payload, Some(length), app),
-            BodyLength::Chunked => uploaded(payload, None, app),
+        let length = match facts.body {
+            BodyLength::None { .. } => Some(0),
+            BodyLength::Sized(length) => Some(length),
+            BodyLength::Chunked => None,
         };
+        let upload = (length != Some(0)).then(|| Upload::new(payload, length, app.limits.max_body));
+        let (upload, progress) = upload.unzip();
+        let mut out = OutgoingHead::new(head.method.as_str(), target);
+        request_headers::write(&head.headers, facts, &mut out)?;
+        let out = out.finish();
+        let mut sending = Sending::new(out.clone(), upload);
         let mut again = false;
         loop {
-            let idle = if again { None } else { self.0.take_idle(app, repeatable).await };
+            let idle = if again { None } else { self.0.take_idle(app, repeatable) };
             let reused = idle.is_some();
             let mut connection = match idle {
                 Some(connection) => connection,
                 None => self.0.open(app, facts.upstream).await?,
             };
-            let mut request = hyper::Request::new(body);
-            *request.method_mut() = method.clone();
-            *request.uri_mut() = target.clone();
-            *request.headers_mut() = request_headers::outgoing(&head.headers, facts)?;
             let before = connection.received();
             connection.guard(gate.cloned());
-            let sent = connection.send(request);
-            let mut error = match await_head::within(sent, upload.as_deref(), &app.limits).await? {
-                Ok(response) => {
-                    let of_one_user = authenticates_connection(head, response.headers());
-                    let source =
-                        ResponseSource::new(&self.0, app, connection, upload, &response, of_one_user);
-                    return Ok((response, source));
+            let exchanged = exchange(&mut connection, &mut sending);
+            let error = match await_head::within(exchanged, progress.as_deref(), &app.limits).await? {
+                Ok((response, received)) => {
+                    let framing = response.framing(head.method == Method::HEAD)?;
+                    let of_one_user = authenticates_connection(head, &response.headers);
+                    let keep = if of_one_user { None } else { response.kept_for(framing) };
+                    let source = ResponseSource::new(&self.0, app, connection, sending, keep);
+                    return Ok((response, Incoming::new(framing, received), source));
                 }
                 Err(error) => error,
             };
-            // No byte was written, because the connection was already closed.
-            if reused && let Some(unsent) = error.take_message() {
-                (body, again) = (unsent.into_body(), true);
-                continue;
+            match progress.as_ref().map(|progress| progress.state()) {
+                Some(UploadState::TooLarge) => return Err(ProxyError::BodyTooLarge),
+                Some(UploadState::Broken) => return Err(ProxyError::ClientGone),
+                // No byte was sent, because the connection was already closed.
+                _ if reused && !sending.has_begun() => {}
+                _ if reused && repeatable && connection.received() == before => {
+                    sending = Sending::new(out.clone(), None);
+                }
+                _ => return Err(error),
             }
-            if reused && repeatable && connection.received() == before {
-                (body, again) = (Upload::Empty, true);
-                continue;
-            }
-            return Err(match upload.as_ref().map(|upload| upload.state()) {
-                Some(UploadState::TooLarge) => ProxyError::BodyTooLarge,
-                Some(UploadState::Broken) => ProxyError::ClientGone,
-                _ => ProxyError::BadResponse(explain(error.error())),
-            });
+            again = true;
         }
     }
 }
 
-fn is_event_stream(headers: &hyper::HeaderMap) -> bool {
-    let media = headers.get(hyper::header::CONTENT_TYPE).map(hyper::header::HeaderValue::as_bytes);
-    media.is_some_and(|media| media.to_ascii_lowercase().starts_with(b"text/event-stream"))
-}
-
-fn uploaded(payload: Payload, length: Option<u64>, app: &App) -> (Upload, Option<Rc<UploadProgress>>) {
-    let (upload, progress) = Upload::new(payload, length, app.limits.max_body);
-    (upload, Some(progress))
+fn is_event_stream(headers: &ReceivedHeaders) -> bool {
+    let prefix = b"text/event-stream";
+    let mut media = headers.all(header::CONTENT_TYPE);
+    media
+        .next()
+        .and_then(|media| media.get(..prefix.len()))
+        .is_some_and(|media| media.eq_ignore_ascii_case(prefix))
 }
 
 /// How the parser has framed the request.
@@ -191,7 +201,7 @@ fn depends_on_network(app: &App) -> bool {
 }
 
 /// These schemes authenticate the connection, not the request (RFC 4559 §6): another user's request must not follow.
-fn authenticates_connection(head: &RequestHead, response: &hyper::HeaderMap) -> bool {
+fn authenticates_connection(head: &RequestHead, response: &ReceivedHeaders) -> bool {
     let names_scheme = |value: &[u8]| {
         value.split(|byte| *byte == b',').any(|challenge| {
             let scheme = challenge.trim_ascii().split(|byte| *byte == b' ').next().unwrap_or_default();
@@ -199,19 +209,10 @@ fn authenticates_connection(head: &RequestHead, response: &hyper::HeaderMap) -> 
         })
     };
     head.headers.get_all(header::AUTHORIZATION).any(|value| names_scheme(value.as_bytes()))
-        || response
-            .get_all(hyper::header::WWW_AUTHENTICATE)
-            .iter()
-            .any(|value| names_scheme(value.as_bytes()))
+        || response.all(header::WWW_AUTHENTICATE).any(names_scheme)
 }
 
 /// Sending these twice does what sending them once does (RFC 9110 §9.2.2).
 fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
-}
-
-/// The error with its cause, which hyper's own text leaves out.
-fn explain(error: &hyper::Error) -> String {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    format!("{error}{cause}")
 }

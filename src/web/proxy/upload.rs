@@ -10,19 +10,14 @@ use std::time::Duration;
 use actix_http::Payload;
 use actix_web::web::Bytes;
 use futures_util::Stream as _;
-use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::client_pace::ClientPace;
 
-/// The body as hyper reads it.
-pub enum Upload {
-    Empty,
-    Streaming(Streaming),
-}
-
-pub struct Streaming {
+pub struct Upload {
     payload: Payload,
+    is_chunked: bool,
+    is_over: bool,
     /// Bytes still to come; `None` for a body without a length.
     left: Option<u64>,
     /// How many more bytes the app accepts.
@@ -80,13 +75,57 @@ impl Upload {
             state: Cell::new(UploadState::WaitsForUpstream),
         });
         let accepted = max.unwrap_or(u64::MAX);
-        let streaming = Streaming { payload, left: length, accepted, progress: Rc::clone(&progress) };
-        (Self::Streaming(streaming), progress)
+        let upload = Self {
+            payload,
+            is_chunked: length.is_none(),
+            is_over: length == Some(0),
+            left: length,
+            accepted,
+            progress: Rc::clone(&progress),
+        };
+        (upload, progress)
     }
-}
 
-impl Streaming {
-    fn take(&mut self, part: Bytes) -> Result<Frame<Bytes>, io::Error> {
+    /// Whether the upstream receives it in chunks, because its length is not known.
+    pub fn is_chunked(&self) -> bool {
+        self.is_chunked
+    }
+
+    /// Whether the client has sent all of it.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// The next part, which is never empty; `None` at the end. Take a part only when the one before was sent.
+    pub fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        loop {
+            match Pin::new(&mut self.payload).poll_next(cx) {
+                Poll::Ready(Some(Ok(part))) if part.is_empty() => {}
+                Poll::Ready(Some(Ok(part))) => return Poll::Ready(Some(self.take(part))),
+                Poll::Ready(None) if self.left.is_none_or(|left| left == 0) => {
+                    self.is_over = true;
+                    self.progress.state.set(UploadState::Complete);
+                    return Poll::Ready(None);
+                }
+                // A body that ends too early must not look complete.
+                Poll::Ready(Some(Err(_)) | None) => {
+                    self.progress.state.set(UploadState::Broken);
+                    return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
+                }
+                Poll::Pending => {
+                    let before = self.progress.state.replace(UploadState::WaitsForClient);
+                    if before != UploadState::WaitsForClient {
+                        let now = Instant::now();
+                        self.progress.moved.set(now);
+                        self.progress.pace(|pace| pace.waits(now));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, part: Bytes) -> io::Result<Bytes> {
         let count = part.len() as u64;
         let Some(accepted) = self.accepted.checked_sub(count) else {
             self.progress.state.set(UploadState::TooLarge);
@@ -97,54 +136,12 @@ impl Streaming {
         let now = Instant::now();
         self.progress.moved.set(now);
         self.progress.pace(|pace| pace.moved(count, now));
-        let complete = self.left == Some(0);
-        self.progress.state.set(if complete { UploadState::Complete } else { UploadState::WaitsForUpstream });
-        Ok(Frame::data(part))
-    }
-}
-
-impl Body for Upload {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let Self::Streaming(body) = &mut *self else { return Poll::Ready(None) };
-        match Pin::new(&mut body.payload).poll_next(cx) {
-            Poll::Ready(Some(Ok(part))) => Poll::Ready(Some(body.take(part))),
-            Poll::Ready(None) if body.left.is_none_or(|left| left == 0) => {
-                body.progress.state.set(UploadState::Complete);
-                Poll::Ready(None)
-            }
-            // A body that ends too early must not look complete.
-            Poll::Ready(Some(Err(_)) | None) => {
-                body.progress.state.set(UploadState::Broken);
-                Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())))
-            }
-            Poll::Pending => {
-                if body.progress.state.replace(UploadState::WaitsForClient) != UploadState::WaitsForClient {
-                    let now = Instant::now();
-                    body.progress.moved.set(now);
-                    body.progress.pace(|pace| pace.waits(now));
-                }
-                Poll::Pending
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Empty => true,
-            Self::Streaming(body) => body.left == Some(0),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Streaming(body) => body.left.map_or_else(SizeHint::default, SizeHint::with_exact),
-        }
+        self.is_over = self.left == Some(0);
+        self.progress.state.set(if self.is_over {
+            UploadState::Complete
+        } else {
+            UploadState::WaitsForUpstream
+        });
+        Ok(part)
     }
 }

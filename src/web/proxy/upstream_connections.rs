@@ -40,11 +40,11 @@ impl UpstreamConnections {
     }
 
     /// A connection that is idle and still open.
-    pub async fn take_idle(&self, app: &Arc<App>, repeatable: bool) -> Option<Connection> {
+    pub fn take_idle(&self, app: &Arc<App>, repeatable: bool) -> Option<Connection> {
         loop {
             let now = Instant::now();
             let mut idle = self.connections(app, |connections| connections.idle.take(repeatable, now))?;
-            if idle.is_usable().await {
+            if idle.is_usable() {
                 return Some(idle);
             }
         }

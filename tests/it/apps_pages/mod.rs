@@ -3,6 +3,7 @@
 mod apps;
 mod groups;
 mod own_apps;
+mod proxy_config;
 mod rules;
 mod settings;
 mod support;

@@ -48,6 +48,9 @@ async fn a_visitor_of_an_app_logs_in_and_arrives_in_it() {
     let (wiki, ada) = (wiki(&app).await, app.ada().await);
     let chrome = Chrome::open(&app.origin).await;
     in_and_out(&app, &wiki, &ada, &chrome).await;
+    for seen in wiki.upstream.received() {
+        assert!(seen.values("cookie").iter().all(|cookies| !cookies.contains("latchkey")), "{seen:?}");
+    }
 }
 
 #[actix_web::test]
@@ -59,7 +62,8 @@ async fn a_visitor_of_an_app_logs_in_on_a_phone_without_javascript() {
     in_and_out(&app, &wiki, &ada, &chrome).await;
 }
 
-async fn in_and_out(app: &TestApp, wiki: &Wiki, ada: &Person, chrome: &Chrome) {
+/// From the app to the log-in and back, with a confirmation, and out again.
+pub async fn in_and_out(app: &TestApp, wiki: &Wiki, ada: &Person, chrome: &Chrome) {
     open(chrome, wiki, "/page/7?q=a%20b").await;
     chrome.is_at("login").await;
     chrome.log_in_here(ada.email, ada.password).await;
@@ -77,9 +81,6 @@ async fn in_and_out(app: &TestApp, wiki: &Wiki, ada: &Person, chrome: &Chrome) {
         "{portals:?}"
     );
     assert_eq!(apps, ["latchkey-app", "latchkey-state", "wiki_sid"]);
-    for seen in wiki.upstream.received() {
-        assert!(seen.values("cookie").iter().all(|cookies| !cookies.contains("latchkey")), "{seen:?}");
-    }
 
     // If the proof is too old, the user is asked for a new one, once.
     app.age_confirmations();
@@ -111,8 +112,12 @@ async fn in_and_out(app: &TestApp, wiki: &Wiki, ada: &Person, chrome: &Chrome) {
 async fn a_second_factor_is_asked_for_on_the_way_to_an_app() {
     let app = TestApp::spawn();
     let (wiki, ada) = (wiki(&app).await, app.ada().await);
+    through_a_second_factor(&app, &wiki, &ada).await;
+}
+
+pub async fn through_a_second_factor(app: &TestApp, wiki: &Wiki, ada: &Person) {
     let chrome = Chrome::open(&app.origin).await;
-    log_in_at_portal(&chrome, &ada).await;
+    log_in_at_portal(&chrome, ada).await;
     chrome.go("/account/security").await;
     chrome.press("Set up an app").await;
     chrome.is_at("account/totp/start").await;
@@ -125,7 +130,7 @@ async fn a_second_factor_is_asked_for_on_the_way_to_an_app() {
     chrome.press("Log out").await;
     chrome.is_at("login").await;
 
-    open(&chrome, &wiki, "/page/9").await;
+    open(&chrome, wiki, "/page/9").await;
     chrome.is_at("login").await;
     chrome.log_in_here(ada.email, ada.password).await;
     chrome.is_at("login/second_factor").await;
@@ -138,20 +143,24 @@ async fn a_second_factor_is_asked_for_on_the_way_to_an_app() {
 async fn a_passkey_leads_into_an_app() {
     let app = TestApp::spawn();
     let (wiki, ada) = (wiki(&app).await, app.ada().await);
+    with_a_passkey(&app, &wiki, &ada).await;
+}
+
+pub async fn with_a_passkey(app: &TestApp, wiki: &Wiki, ada: &Person) {
     let chrome = Chrome::open(&app.origin).await;
     chrome.add_authenticator().await;
     // Autofill has its own test.
     let silent =
         json!({"source": "PublicKeyCredential.isConditionalMediationAvailable = async () => false;"});
     chrome.cdp("Page.addScriptToEvaluateOnNewDocument", silent).await;
-    log_in_at_portal(&chrome, &ada).await;
+    log_in_at_portal(&chrome, ada).await;
     chrome.go("/account/security").await;
     chrome.press("Add a passkey").await;
     chrome.is_at("account/recovery_codes").await;
     chrome.press("I've saved them").await;
     chrome.press("Log out").await;
     chrome.is_at("login").await;
-    open(&chrome, &wiki, "/page/10").await;
+    open(&chrome, wiki, "/page/10").await;
     chrome.is_at("login").await;
     chrome.press("Log in with a passkey").await;
     chrome.is_at("/page/10").await;

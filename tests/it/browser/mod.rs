@@ -1,6 +1,6 @@
 //! Tests in a real browser: journeys, forms, keyboard, narrow screens, accessibility, and valid HTML.
 
-mod apps;
+pub mod apps;
 mod compare;
 mod every_page;
 mod forms;

@@ -282,7 +282,10 @@ impl House {
 
     pub fn filled(&self, path: &str) -> String {
         let id = if path.starts_with("/dev/mailbox") { self.letter } else { self.ada.id };
-        path.replace("{id}", &id.to_string()).replace("{slug}", "wiki").replace("{name}", "staff")
+        path.replace("{id}", &id.to_string())
+            .replace("{slug}", "wiki")
+            .replace("{name}", "staff")
+            .replace("{proxy}", "nginx")
     }
 
     fn refusals(&self, who: Who) -> Vec<Stop> {

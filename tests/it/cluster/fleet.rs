@@ -9,6 +9,7 @@ use latchkey::db::local::{LocalPostgresOptions, LocalServer};
 use latchkey::db::migrations;
 use nix::sys::signal::Signal;
 
+use super::guard::Guard;
 use super::nginx::Nginx;
 use crate::history::simulation::unthrottled;
 use crate::support::process::{DataDir, Latchkey, Running, free_port};
@@ -20,8 +21,12 @@ pub struct Fleet {
     pub nginx: Nginx,
     pub programs: Vec<Latchkey>,
     pub running: Vec<Running>,
+    /// The port of each instance for decisions.
+    pub listeners: Vec<u16>,
     /// Whether every instance is of a version that knows apps. Then there is one behind them in every scene.
     pub knows_apps: bool,
+    /// Whether nginx carries the traffic of the app and asks for decisions.
+    pub decides: bool,
     /// Pauses between two instances, as an operator does during a rollout.
     pub pause: Duration,
     // In this order: the server is stopped before its directory is removed.
@@ -51,15 +56,44 @@ impl Fleet {
             Some(program) => first.of_version(program),
             None => first,
         };
-        let programs: Vec<Latchkey> = ports.iter().map(|port| first.clone().at(*port)).collect();
+        // A version without this setting would refuse to start.
+        let listeners: Vec<u16> =
+            if program.is_none() { ports.iter().map(|_| free_port()).collect() } else { Vec::new() };
+        let programs = ports.iter().enumerate().map(|(at, port)| {
+            let program = first.clone().at(*port);
+            match listeners.get(at) {
+                Some(listener) => program.with("LATCHKEY__FRONT__PORT", listener),
+                None => program,
+            }
+        });
+        let programs: Vec<Latchkey> = programs.collect();
         let running = join_all(programs.iter().map(Latchkey::serve_ready)).await;
         let knows_apps = programs[0].run(&["app", "--help"]).code == Some(0);
-        Self { url, nginx, programs, running, knows_apps, pause, _server: server, _dir: dir }
+        Self {
+            url,
+            nginx,
+            programs,
+            running,
+            listeners,
+            knows_apps,
+            decides: false,
+            pause,
+            _server: server,
+            _dir: dir,
+        }
     }
 
     /// The address of every instance.
     pub fn instances(&self) -> Vec<String> {
         self.programs.iter().map(Latchkey::origin).collect()
+    }
+
+    /// From now on, nginx passes requests to the app at this port if the instances let them in.
+    pub async fn decide_for(&self, upstream: u16) {
+        let ports: Vec<u16> = self.programs.iter().map(|program| program.port).collect();
+        let listeners = ports.iter().copied().zip(self.listeners.iter().copied()).collect();
+        *self.nginx.guard.borrow_mut() = Some(Guard { upstream, listeners });
+        self.nginx.route(&ports, None).await;
     }
 
     /// Drains, stops, changes and restarts the instances one after another.

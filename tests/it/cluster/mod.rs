@@ -1,7 +1,9 @@
 //! Three instances of the real program behind a real proxy, under load, during an operator's maintenance work.
 //! `bin/cluster` runs all of it and prints a table; the tests are a short part of it.
 
+mod deciding;
 mod fleet;
+mod guard;
 mod ha;
 pub mod nginx;
 pub mod pooler;

@@ -1,6 +1,6 @@
 //! nginx in front of the instances, configured as docs/scaling.md says; stopped with its value.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +10,7 @@ use actix_web::rt::time::sleep;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::guard::{Guard, deciding};
 use crate::support::process::{DataDir, eventually, free_port};
 
 /// Where Debian, Homebrew and source builds install it.
@@ -27,6 +28,8 @@ pub struct Nginx {
     /// Whether the hosts of apps lead to the instances; otherwise they are answered with 503. Takes effect with the
     /// next [`Nginx::route`].
     pub serves_apps: Cell<bool>,
+    /// If nginx carries the traffic of the app and asks the instances for decisions. Takes effect like `serves_apps`.
+    pub guard: RefCell<Option<Guard>>,
     dir: DataDir,
     child: Child,
 }
@@ -43,12 +46,12 @@ impl Nginx {
         let dir = DataDir::new();
         let path = dir.path().to_owned();
         fs::write(path.join("nginx.conf"), configuration(&path, listen)).expect("a configuration");
-        write_routes(&path, ports, None, true);
+        write_routes(&path, ports, None, true, None);
         let mut command = Command::new(program());
         command.arg("-e").arg(path.join("error.log")).arg("-p").arg(&path).arg("-c").arg("nginx.conf");
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().expect("nginx");
-        let mut nginx = Self { port, serves_apps: Cell::new(true), dir, child };
+        let mut nginx = Self { port, serves_apps: Cell::new(true), guard: RefCell::default(), dir, child };
         eventually("nginx", async || {
             if let Ok(Some(status)) = nginx.child.try_wait() {
                 panic!("{status}: {}", fs::read_to_string(path.join("error.log")).unwrap_or_default());
@@ -67,7 +70,8 @@ impl Nginx {
     /// Sends no more requests to `drained`, and returns when the earlier ones are answered.
     pub async fn route(&self, ports: &[u16], drained: Option<u16>) {
         let before = self.workers();
-        write_routes(self.dir.path(), ports, drained, self.serves_apps.get());
+        let serves_apps = self.serves_apps.get();
+        write_routes(self.dir.path(), ports, drained, serves_apps, self.guard.borrow().as_ref());
         kill(self.pid(), Signal::SIGHUP).expect("a running nginx");
         eventually("nginx taking its new configuration", async || {
             sleep(Duration::from_millis(10)).await;
@@ -105,18 +109,19 @@ impl Drop for Nginx {
     }
 }
 
-fn write_routes(dir: &Path, ports: &[u16], drained: Option<u16>, serves_apps: bool) {
+fn write_routes(dir: &Path, ports: &[u16], drained: Option<u16>, serves_apps: bool, guard: Option<&Guard>) {
     let line = |port: &u16| {
         let down = if Some(*port) == drained { " down" } else { "" };
         format!("server 127.0.0.1:{port} max_fails=1 fail_timeout=1s{down};\n")
     };
     write(dir, "upstream.conf", &ports.iter().map(line).collect::<String>());
-    let apps = if serves_apps {
-        "proxy_pass http://latchkey;\n"
-    } else {
-        "add_header Retry-After 60 always; return 503;\n"
+    let apps = match guard {
+        _ if !serves_apps => "location / { add_header Retry-After 60 always; return 503; }\n".to_owned(),
+        None => "location / { proxy_pass http://latchkey; }\n".to_owned(),
+        Some(guard) => guard.locations(),
     };
-    write(dir, "apps.conf", apps);
+    write(dir, "apps.conf", &apps);
+    write(dir, "deciding.conf", &guard.map_or(String::new(), |guard| deciding(guard, ports, drained)));
 }
 
 /// Written completely and then renamed, because nginx may be reading it.
@@ -140,6 +145,7 @@ fn configuration(dir: &Path, listen: &str) -> String {
             client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy;
             fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
             upstream latchkey {{ include {dir}/upstream.conf; keepalive 16; }}
+            include {dir}/deciding.conf;
             map $http_upgrade $connection_upgrade {{ \"\" \"\"; default upgrade; }}
             proxy_http_version 1.1;
             proxy_set_header Host $http_host;
@@ -161,7 +167,7 @@ fn configuration(dir: &Path, listen: &str) -> String {
                 client_max_body_size 0;
                 # Websockets may be silent for longer than pages.
                 proxy_read_timeout 60s;
-                location / {{ include {dir}/apps.conf; }}
+                include {dir}/apps.conf;
             }}
         }}\n"
     )

@@ -51,6 +51,9 @@ impl Play {
         let world = world(&fleet.url, name, origins).await;
         if fleet.knows_apps {
             world.open_app(&fleet.url).await;
+            if let Some(site) = world.app.get().filter(|_| fleet.decides) {
+                fleet.decide_for(site.upstream.port).await;
+            }
         }
         let lives = lives(&world, &mut Rng::new(seed));
         sleep(BEFORE).await;

@@ -1,6 +1,6 @@
 //! `latchkey doctor`: every finding is provoked, and one failing check does not affect the others.
 
-mod app;
+pub mod app;
 mod around;
 mod behind_pooler;
 mod database;

@@ -9,9 +9,9 @@ mod jupyter;
 mod kernel;
 mod load;
 mod memory;
-mod program;
+pub mod program;
 mod radicale;
-mod report;
+pub mod report;
 mod static_site;
 mod streams;
 
@@ -24,13 +24,15 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 
 use self::report::{Report, Row};
+use crate::proxies::every_check;
+use crate::proxies::program::ProxyProgram;
 use crate::support::files::root;
 use crate::support::parts::{Part, chosen};
 
 type Run = Pin<Box<dyn Future<Output = Vec<Row>>>>;
 
 /// In the order of docs/apps.md.
-const PARTS: [Part<Run>; 8] = [
+const PARTS: [Part<Run>; 14] = [
     ("django", || Box::pin(django::notes_are_kept_and_posted())),
     ("radicale", || Box::pin(radicale::a_calendar_is_kept())),
     ("jupyter", || Box::pin(jupyter::notebooks_are_kept())),
@@ -39,6 +41,12 @@ const PARTS: [Part<Run>; 8] = [
     ("idle", || Box::pin(idle::connections_are_closed_by_upstreams(Duration::from_secs(60)))),
     ("memory", || Box::pin(memory::bodies_are_not_stored())),
     ("busy", || Box::pin(busy::one_app_hangs())),
+    ("nginx", || Box::pin(every_check(ProxyProgram::Nginx))),
+    ("nginx-new", || Box::pin(every_check(ProxyProgram::NewNginx))),
+    ("caddy", || Box::pin(every_check(ProxyProgram::Caddy))),
+    ("traefik", || Box::pin(every_check(ProxyProgram::Traefik))),
+    ("haproxy", || Box::pin(every_check(ProxyProgram::Haproxy))),
+    ("envoy", || Box::pin(every_check(ProxyProgram::Envoy))),
 ];
 
 #[actix_web::test]

@@ -26,9 +26,15 @@ pub struct Program {
 impl Program {
     /// Starts the command for a free port and an empty directory, and returns when the port is open.
     pub async fn start(command: impl FnOnce(u16, &DataDir) -> Command) -> Self {
-        let (port, dir) = (free_port(), DataDir::new());
+        let port = free_port();
+        Self::at(port, |dir| command(port, dir)).await
+    }
+
+    /// The same for a certain port.
+    pub async fn at(port: u16, command: impl FnOnce(&DataDir) -> Command) -> Self {
+        let dir = DataDir::new();
         let log = File::create(dir.path().join("log")).expect("a file");
-        let mut command = command(port, &dir);
+        let mut command = command(&dir);
         command.env("HOME", dir.path()).env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null());
         command.stdout(log.try_clone().expect("the file")).stderr(log);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));

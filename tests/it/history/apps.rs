@@ -66,6 +66,12 @@ struct AppPost {
     status: Option<u16>,
 }
 
+impl AppHeld {
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+}
+
 impl AppSite {
     pub const OPEN: &'static str = "/open";
 

@@ -93,6 +93,7 @@ impl Proxied {
             blocking_threads: 2,
             connections_per_worker: 1000,
             finish_within: Duration::from_secs(1),
+            idle_for: Duration::from_secs(60),
         };
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 use actix_web::web::Data;
+use futures_util::future::join_all;
 use latchkey::accounts::Accounts;
 use latchkey::config::{Settings, Transport};
 use latchkey::db::Db;
@@ -28,7 +29,9 @@ pub struct TestApp {
     pub db: Arc<TestDb>,
     pub accounts: Accounts,
     pub origin: String,
-    server: ServerHandle,
+    /// The port for the questions of proxies, if `settings.front.port` is set.
+    pub decisions: u16,
+    servers: Vec<ServerHandle>,
     listener: Option<InvalidationListener>,
     thread: Option<JoinHandle<()>>,
 }
@@ -112,21 +115,32 @@ impl TestApp {
             .expect("mail");
         let accounts = Accounts::new(pool, mailer, &settings, mails::write).expect("accounts");
         let shared = Data::new(Shared::new(accounts.clone(), &settings));
+        let deciding =
+            settings.front.address().map(|address| TcpListener::bind(address).expect("a free port"));
+        let decisions = deciding.as_ref().map_or(0, |at| at.local_addr().expect("its number").port());
         let (tell, told) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
             System::new().block_on(async move {
-                let server = web::serve(vec![listener], shared, &settings).expect("a server");
-                tell.send(server.handle()).expect("the test waits for the handle");
-                server.await.expect("an orderly end");
+                let server = web::serve(vec![listener], shared.clone(), &settings).expect("a server");
+                let mut servers = vec![server];
+                servers.extend(deciding.map(|listener| {
+                    web::serve_decisions(listener, shared, &settings).expect("another server")
+                }));
+                let handles = servers.iter().map(|server| server.handle()).collect::<Vec<_>>();
+                tell.send(handles).expect("the test waits for the handles");
+                for ended in join_all(servers).await {
+                    ended.expect("an orderly end");
+                }
             });
         });
-        let server = told.recv().expect("a running server");
+        let servers = told.recv().expect("running servers");
         let listener = Some(accounts.sessions().listen());
         Self {
             db,
             accounts,
             origin: format!("http://localhost:{port}"),
-            server,
+            decisions,
+            servers,
             listener,
             thread: Some(thread),
         }
@@ -244,14 +258,14 @@ pub async fn admit(db: &TestDb, person: Person, role: &str) -> Person {
 impl TestApp {
     /// Stops the server as a signal does, and waits until its requests have ended.
     pub async fn stop(&self) {
-        self.server.stop(true).await;
+        join_all(self.servers.iter().map(|server| server.stop(true))).await;
     }
 }
 
 impl Drop for TestApp {
     fn drop(&mut self) {
         drop(self.listener.take());
-        drop(self.server.stop(false));
+        self.servers.iter().for_each(|server| drop(server.stop(false)));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -1,5 +1,6 @@
 //! What clients without a log-in get from the app, by the kind of their request.
 
+use super::advice::ConfigPart;
 use super::asking::{KnownApp, unguarded};
 use crate::cli::doctor::finding::{Finding, note, ok, problem, warning};
 use crate::cli::doctor::http::{RequestSpec, Response};
@@ -58,12 +59,19 @@ pub fn guard(app: &KnownApp) -> Finding {
             ),
         };
     };
+    if let Some(unguarded) = unguarded_path(app) {
+        return problem(
+            check,
+            format!("there is no guard: {unguarded} is served without a log-in"),
+            app.advice(ConfigPart::Guard, SEND_TO_US),
+        );
+    }
     match app.site.send(RequestSpec::get(path, &NAVIGATES)) {
-        Err(why) => problem(check, why, PASS_ON),
+        Err(why) => problem(check, why, app.advice(ConfigPart::Guard, PASS_ON)),
         Ok(response) if (200..300).contains(&response.status) => problem(
             check,
             format!("there is no guard: {path} is served without a log-in ({})", response.status),
-            "requests reach the app without Latchkey, or a cache answers them: send this host to Latchkey, and let only Latchkey reach the app",
+            app.advice(ConfigPart::Guard, SEND_TO_US),
         ),
         Ok(_) if open.contains(&"/") => {
             warning(check, format!("{path} needs a log-in, and a rule lets every visitor in at /"), OPEN)
@@ -76,6 +84,21 @@ pub fn guard(app: &KnownApp) -> Finding {
         Ok(_) => ok(check, format!("{path} needs a log-in")),
     }
 }
+
+/// A path of a rule that is served without a log-in. The guard of another proxy may depend on the path.
+fn unguarded_path(app: &KnownApp) -> Option<&str> {
+    let visitors = app.first.app.visitors.iter().filter(|_| app.is_forwarded());
+    let guarded = visitors.filter(|at| at.opens == VisitorAccess::LogsIn).map(|at| at.path.as_str());
+    guarded.take(MOST_PATHS).find(|path| {
+        let answer = app.site.send(RequestSpec::get(path, &NAVIGATES));
+        answer.is_ok_and(|response| (200..300).contains(&response.status))
+    })
+}
+
+/// Requested one after the other, within the time of one check.
+const MOST_PATHS: usize = 20;
+
+const SEND_TO_US: &str = "requests reach the app without Latchkey, or a cache answers them: send this host to Latchkey, and let only Latchkey reach the app";
 
 const OPEN: &str = "check that this is intended";
 
@@ -185,12 +208,15 @@ pub fn websocket(app: &KnownApp) -> Finding {
     if !refused.advice.is_empty() {
         return refused;
     }
-    match app.site.ask(ECHO, &own) {
-        Err(unanswered) => unanswered.finding(check, &app.site),
+    match app.ask(ECHO, &own) {
+        Err(unanswered) => app.unanswered(check, &unanswered, ConfigPart::Upgrade),
         Ok(seen) if seen.arrived.upgrade.is_none() => warning(
             check,
             "`Upgrade` does not arrive: the app cannot use websockets",
-            "let the proxy in front pass `Upgrade` and `Connection: upgrade` on, over HTTP/1.1",
+            app.advice(
+                ConfigPart::Upgrade,
+                "let the proxy in front pass `Upgrade` and `Connection: upgrade` on, over HTTP/1.1",
+            ),
         ),
         Ok(_) => ok(check, format!("{}, and `Upgrade` arrives", refused.seen)),
     }
@@ -206,7 +232,10 @@ pub fn upload(app: &KnownApp) -> Finding {
         body: vec![b'x'; UPLOAD],
         ..RequestSpec::get(ECHO, &[("content-type", "application/octet-stream")])
     };
-    let limited = "raise its limit for this host (`client_max_body_size` in nginx); Latchkey has one per app";
+    let limited = app.advice(
+        ConfigPart::Upload,
+        "raise its limit for this host (`client_max_body_size` in nginx); Latchkey has one per app",
+    );
     match app.site.send_question(spec, Pretend::Nothing) {
         Ok((_, response)) if response.status == 413 => {
             warning(check, "a proxy in front refuses a body of 1 MB (413)", limited)
@@ -216,9 +245,13 @@ pub fn upload(app: &KnownApp) -> Finding {
             Some(seen) => {
                 problem(check, format!("of a body of {UPLOAD} bytes, {} arrive", seen.arrived.body), limited)
             }
-            None => problem(check, format!("a POST of 1 MB gets {}", response.status), PASS_ON),
+            None => problem(
+                check,
+                format!("a POST of 1 MB gets {}", response.status),
+                app.advice(ConfigPart::Upload, PASS_ON),
+            ),
         },
-        Err(unanswered) => unanswered.finding(check, &app.site),
+        Err(unanswered) => app.unanswered(check, &unanswered, ConfigPart::Upload),
     }
 }
 
@@ -231,10 +264,15 @@ fn expect(
 ) -> Finding {
     let Some(path) = app.guarded_path(spec.method) else { return unguarded(check) };
     match app.site.send(RequestSpec { target: path, ..spec }) {
-        Err(why) => problem(check, why, PASS_ON),
+        Err(why) => problem(check, why, app.advice(ConfigPart::Answers, PASS_ON)),
         Ok(response) => match judge(path, &response) {
             Ok(seen) => ok(check, seen),
-            Err(wrong) => problem(check, wrong, PASS_ON),
+            Err(wrong) => {
+                // Only the app answers such a request with success.
+                let is_served = (200..300).contains(&response.status);
+                let part = if is_served { ConfigPart::Guard } else { ConfigPart::Answers };
+                problem(check, wrong, app.advice(part, PASS_ON))
+            }
         },
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use url::Url;
 
+use super::advice::ConfigPart;
+use super::proxy::NamedProxy;
 use crate::apps::AppOrigin;
 use crate::cli::doctor::finding::{Finding, note, problem};
 use crate::cli::doctor::http::{self, RequestSpec, Response};
@@ -33,6 +35,8 @@ pub struct KnownApp {
     pub site: AppSite,
     /// The answer to the first question.
     pub first: Arc<AppObservation>,
+    /// The proxy in forward-auth mode, if it is known.
+    pub proxy: Option<NamedProxy>,
 }
 
 /// Why a question has no answer.
@@ -41,6 +45,8 @@ pub enum Unanswered {
     Failed(String),
     /// Something else answered.
     Other { status: u16 },
+    /// In forward-auth mode: the request arrived without the identity of a decision.
+    Undecided,
 }
 
 impl AppSite {
@@ -61,9 +67,29 @@ impl AppSite {
 
     /// Asks with GET which request arrives, even if a proxy changes the target.
     pub fn ask(&self, target: &str, headers: &[(&str, &str)]) -> Result<AppObservation, Unanswered> {
+        self.ask_with_response(target, headers).map(|(seen, _)| seen)
+    }
+
+    /// The same, with the whole response.
+    pub fn ask_with_response(
+        &self,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<(AppObservation, Response), Unanswered> {
         let spec = RequestSpec::get(target, headers);
         let (question, response) = self.send_signed(spec, Pretend::Nothing, None)?;
-        self.observed(&question, &response.body).ok_or(Unanswered::Other { status: response.status })
+        let seen = self.observed(&question, &response.body);
+        match seen {
+            Some(seen) => Ok((seen, response)),
+            None => Err(Unanswered::Other { status: response.status }),
+        }
+    }
+
+    /// The value of the header with a question for any target.
+    pub fn question(&self, method: &str) -> Result<String, String> {
+        let origin = self.origin.to_string();
+        let asked = AppQuestion { method, origin: &origin, target: None, pretend: Pretend::Nothing };
+        asked.sign(&self.secret).map_err(|error| error.to_string())
     }
 
     /// Sends a question that is valid for the target of `spec` alone, and returns it with the response.
@@ -109,11 +135,44 @@ impl KnownApp {
     pub fn slug(&self) -> &str {
         &self.first.app.slug
     }
+
+    /// Whether another proxy carries the traffic and asks Latchkey for decisions.
+    pub fn is_forwarded(&self) -> bool {
+        !self.first.app.is_proxied
+    }
+
+    /// Asks with GET which request arrives. In forward-auth mode, it must arrive with the identity of a decision.
+    pub fn ask(&self, target: &str, headers: &[(&str, &str)]) -> Result<AppObservation, Unanswered> {
+        let seen = self.site.ask(target, headers)?;
+        if self.is_forwarded() && seen.decision.is_none() {
+            return Err(Unanswered::Undecided);
+        }
+        Ok(seen)
+    }
+
+    /// For a question that should have been answered.
+    ///
+    /// * `part`: what is probably wrong in the configuration of a proxy in forward-auth mode.
+    pub fn unanswered(&self, check: &'static str, why: &Unanswered, part: ConfigPart) -> Finding {
+        match why {
+            Unanswered::Other { status } if self.is_forwarded() => problem(
+                check,
+                format!("this request does not arrive behind the guard as it should ({status})"),
+                self.advice(part, ""),
+            ),
+            why => why.finding(check, &self.site),
+        }
+    }
 }
 
 impl Unanswered {
     pub fn finding(&self, check: &'static str, site: &AppSite) -> Finding {
         match self {
+            Self::Undecided => note(
+                check,
+                "not checked: the request arrives without the identity of a decision",
+                "see app.identity",
+            ),
             Self::Failed(why) => {
                 let (seen, advice) = unreached(why, site.origin.host());
                 problem(check, seen, advice)

@@ -5,22 +5,40 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use super::advice::ConfigPart;
 use super::asking::{AppSite, KnownApp, Unanswered};
+use super::proxy::{NamedProxy, ProxyTraces, detect};
 use crate::cli::doctor::finding::{Finding, note, ok, problem, warning};
 use crate::cli::doctor::site::{self, TEST_ADDRESS};
+use crate::web::copy::proxy_config::proxy_name;
 use crate::web::ops::app_question::{ECHO, REPORT, UpstreamReach};
 use crate::web::ops::doctor::FRESH_FOR;
 
+/// Counts the proxies that a decision trusts.
+const FRONT_HOPS: &str = "LATCHKEY__FRONT__HOPS";
+
 /// Asks for the first time. All other checks need the answer.
-pub fn reach(site: AppSite) -> Result<KnownApp, Finding> {
+pub fn reach(site: AppSite, named: Option<NamedProxy>) -> Result<KnownApp, Finding> {
     let check = "app.reach";
-    match site.ask(REPORT, &[]) {
-        Ok(first) if first.arrived.target != REPORT => Err(problem(
+    match site.ask_with_response(REPORT, &[]) {
+        Ok((first, _)) if first.arrived.target != REPORT => Err(problem(
             check,
             format!("a proxy rewrites the path: {REPORT} arrives as {}", first.arrived.target),
             "let it pass paths on unchanged: the app has a host of its own, so nothing has to be added or cut off",
         )),
-        Ok(first) => Ok(KnownApp { site, first: Arc::new(first) }),
+        Ok((first, _)) if first.app.is_proxied => Ok(KnownApp { site, first: Arc::new(first), proxy: None }),
+        Ok((first, response)) => {
+            // Without an answer, the other checks say why.
+            let decision = site.ask(ECHO, &[]).ok().and_then(|seen| seen.decision);
+            let traces = ProxyTraces {
+                flavour: decision.as_ref().map(|decision| decision.flavour.as_str()),
+                names_server: first.arrived.names_server,
+                server: response.header("server").unwrap_or_default(),
+                via: response.header("via").unwrap_or_default(),
+            };
+            let proxy = detect(named, &traces);
+            Ok(KnownApp { site, first: Arc::new(first), proxy })
+        }
         Err(Unanswered::Other { status: 421 }) => Err(problem(
             check,
             format!("Latchkey answers, but no app has the host {}", site.origin.authority()),
@@ -30,7 +48,7 @@ pub fn reach(site: AppSite) -> Result<KnownApp, Finding> {
             check,
             format!("another server answers ({})", status),
             format!(
-                "does the address lead to an instance, and is it exactly an address of the app (`latchkey app list`)? Does the instance have the same secret and version, and do the clocks differ by less than {FRESH_FOR} s? Does a proxy in front remove headers?"
+                "does the address lead to an instance, and is it exactly an address of the app (`latchkey app list`)? Does the instance have the same secret and version, and do the clocks differ by less than {FRESH_FOR} s? Does a proxy in front remove headers? In forward-auth mode, does /.latchkey/doctor lead to /app/SLUG/doctor of the decision listener?"
             ),
         )),
         Err(failed) => Err(failed.finding(check, &site)),
@@ -72,12 +90,10 @@ pub fn route(app: &KnownApp) -> Finding {
             format!("enable it on /admin/apps/{slug}"),
         );
     }
-    if !facts.is_proxied {
-        return problem(
-            "app.route",
-            format!("{slug} is in forward-auth mode, and its requests arrive here"),
-            "this version proxies apps only: set the mode to proxy",
-        );
+    if app.is_forwarded() {
+        let by =
+            app.proxy.map_or_else(|| "another proxy".to_owned(), |proxy| proxy_name(proxy.kind).to_owned());
+        return ok("app.route", format!("{} leads to {slug}, through {by}", app.site.origin));
     }
     if !arrived.eq_ignore_ascii_case(&app.site.origin.authority()) {
         return warning(
@@ -123,7 +139,9 @@ pub fn version(app: &KnownApp) -> Finding {
 pub fn clock(app: &KnownApp) -> Finding {
     let check = "app.clock";
     let before = OffsetDateTime::now_utc();
-    let seen = match app.site.ask(ECHO, &[]) {
+    // Behind a broken guard, only the report is answered.
+    let target = if app.is_forwarded() { REPORT } else { ECHO };
+    let seen = match app.site.ask(target, &[]) {
         Ok(seen) => seen,
         Err(unanswered) => return unanswered.finding(check, &app.site),
     };
@@ -144,7 +162,8 @@ pub fn clock(app: &KnownApp) -> Finding {
 
 pub fn listener(app: &KnownApp) -> Finding {
     if app.first.app.can_proxy {
-        return ok("app.listener", "the instance listens for revocations, so it passes requests on");
+        let does = if app.is_forwarded() { "decides" } else { "passes requests on" };
+        return ok("app.listener", format!("the instance listens for revocations, so it {does}"));
     }
     problem(
         "app.listener",
@@ -155,6 +174,9 @@ pub fn listener(app: &KnownApp) -> Finding {
 
 pub fn upstream(app: &KnownApp) -> Finding {
     let check = "app.upstream";
+    if app.is_forwarded() {
+        return ok(check, "the proxy connects to the app, not the instance");
+    }
     match &app.first.upstream {
         None => problem(
             check,
@@ -173,11 +195,17 @@ pub fn upstream(app: &KnownApp) -> Finding {
 pub fn client_address(app: &KnownApp) -> Finding {
     let check = "app.client-address";
     let asked = app
-        .site
         .ask(ECHO, &[])
-        .and_then(|plain| Ok((plain, app.site.ask(ECHO, &[("X-Forwarded-For", TEST_ADDRESS)])?)));
+        .and_then(|plain| Ok((plain, app.ask(ECHO, &[("X-Forwarded-For", TEST_ADDRESS)])?)));
     match asked {
-        Ok((plain, spoofed)) => site::address(check, &plain.arrived.seen, &spoofed.arrived.seen),
-        Err(unanswered) => unanswered.finding(check, &app.site),
+        Ok((plain, spoofed)) => {
+            let setting = if app.is_forwarded() { FRONT_HOPS } else { site::HOPS };
+            let mut found = site::address(check, &plain.arrived.seen, &spoofed.arrived.seen, setting);
+            if app.is_forwarded() && !found.advice.is_empty() {
+                found.advice = format!("{}; {}", found.advice, app.advice(ConfigPart::Address, ""));
+            }
+            found
+        }
+        Err(unanswered) => app.unanswered(check, &unanswered, ConfigPart::Address),
     }
 }

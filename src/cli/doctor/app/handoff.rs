@@ -1,6 +1,8 @@
 //! Cookies both ways, and the first step of the log-in.
 
+use super::advice::ConfigPart;
 use super::asking::KnownApp;
+use crate::apps::ProxyKind;
 use crate::cli::doctor::finding::{Finding, note, ok, problem};
 use crate::cli::doctor::http::RequestSpec;
 use crate::cli::doctor::site::has_our_attributes;
@@ -11,10 +13,12 @@ use crate::web::ops::app_question::{ECHO, PassedOn};
 pub fn cookies(app: &KnownApp) -> Finding {
     let check = "app.cookies";
     let AppCookieNames { key, state } = AppCookieNames::on(&app.site.origin);
-    let sent = format!("theme=doctor; {key}=none; {state}=none; latchkey=none");
-    let seen = match app.site.ask(ECHO, &[("cookie", sent.as_str())]) {
+    // A browser never sends the portal's cookie to an app, and nginx can remove no more than two.
+    let portals = if app.is_forwarded() { "" } else { "; latchkey=none" };
+    let sent = format!("theme=doctor; {key}=none; {state}=none{portals}");
+    let seen = match app.ask(ECHO, &[("cookie", sent.as_str())]) {
         Ok(seen) => seen,
-        Err(unanswered) => return unanswered.finding(check, &app.site),
+        Err(unanswered) => return app.unanswered(check, &unanswered, ConfigPart::CookiesAsked),
     };
     let lost: Vec<&str> = ["theme", key, state]
         .into_iter()
@@ -24,7 +28,10 @@ pub fn cookies(app: &KnownApp) -> Finding {
         return problem(
             check,
             format!("a proxy removes cookies of the browser: {} does not arrive", lost.join(", ")),
-            "make it pass on `Cookie` unchanged: without the app's cookie, users return to the log-in again and again",
+            app.advice(
+                ConfigPart::CookiesAsked,
+                "make it pass on `Cookie` unchanged: without the app's cookie, users return to the log-in again and again",
+            ),
         );
     }
     let PassedOn::Request { headers, .. } = &seen.passed_on else {
@@ -34,10 +41,16 @@ pub fn cookies(app: &KnownApp) -> Finding {
         headers.iter().filter(|(name, _)| name == "cookie").map(|(_, value)| value.as_str()).collect();
     match received[..] {
         ["theme=doctor"] => ok(check, "our cookies arrive here, and the app receives only its own"),
+        // It cannot be configured to.
+        _ if app.proxy.is_some_and(|proxy| proxy.kind == ProxyKind::Traefik) => note(
+            check,
+            "our cookies arrive here; the app receives them too",
+            app.advice(ConfigPart::Cookies, ""),
+        ),
         _ => problem(
             check,
             format!("the app receives {received:?}"),
-            "report this: the app must not see our cookies",
+            app.advice(ConfigPart::Cookies, "report this: the app must not see our cookies"),
         ),
     }
 }
@@ -55,7 +68,10 @@ pub fn begin(app: &KnownApp) -> Finding {
         return problem(
             check,
             format!("/.latchkey/in gets {} and leads to {location:?} instead of {portal}", response.status),
-            "let the proxy in front pass /.latchkey/ on to Latchkey, and `Location` back unchanged",
+            app.advice(
+                ConfigPart::Door,
+                "let the proxy in front pass /.latchkey/ on to Latchkey, and `Location` back unchanged",
+            ),
         );
     }
     let AppCookieNames { state, .. } = AppCookieNames::on(&app.site.origin);
@@ -64,14 +80,14 @@ pub fn begin(app: &KnownApp) -> Finding {
         return problem(
             check,
             "/.latchkey/in sets no cookie",
-            "log-ins fail: let the proxy in front pass `Set-Cookie` back",
+            app.advice(ConfigPart::Door, "log-ins fail: let the proxy in front pass `Set-Cookie` back"),
         );
     };
     if !has_our_attributes(cookie, app.site.origin.is_https()) {
         return problem(
             check,
             format!("the cookie {state} arrives changed"),
-            "a proxy rewrites cookies: let it pass `Set-Cookie` back unchanged",
+            app.advice(ConfigPart::Door, "a proxy rewrites cookies: let it pass `Set-Cookie` back unchanged"),
         );
     }
     ok(check, format!("/.latchkey/in sets {state} and leads to {portal}…"))

@@ -2,12 +2,15 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::advice::ConfigPart;
 use super::asking::{KnownApp, Unanswered};
 use crate::cli::doctor::finding::{Finding, ok, problem};
 use crate::cli::doctor::http::RequestSpec;
 use crate::web::ops::app_question::{AppObservation, DoctorUser, ECHO, PassedOn, Pretend};
 
 const FORGED: &str = "latchkey-forged";
+
+const UNDECIDED: &str = "requests arrive without the identity of a decision";
 
 /// One way to write a forged identity.
 struct Spelling {
@@ -54,33 +57,50 @@ pub fn forged(app: &KnownApp) -> Finding {
         let spec = RequestSpec { title_case: spelling.title_case, ..RequestSpec::get(ECHO, &sent) };
         let (question, response) = match app.site.send_question(spec, spelling.pretend) {
             Ok(answered) => answered,
-            Err(unanswered) => return unanswered.finding(check, &app.site),
+            Err(unanswered) => return app.unanswered(check, &unanswered, ConfigPart::Identity),
         };
-        match app.site.observed(&question, &response.body).map(|seen| is_ours(&seen, spelling.pretend)) {
+        let seen = app.site.observed(&question, &response.body);
+        if app.is_forwarded() && seen.as_ref().is_some_and(|seen| seen.decision.is_none()) {
+            return problem(check, UNDECIDED, app.advice(ConfigPart::Identity, ""));
+        }
+        match seen.map(|seen| is_ours(&seen, spelling.pretend)) {
             Some(Ok(())) => {}
             Some(Err(wrong)) => {
                 return problem(
                     check,
                     format!("with a forged {written}, {wrong}"),
-                    "report this: an app must see no identity but the one that Latchkey sets",
+                    app.advice(
+                        ConfigPart::Identity,
+                        "report this: an app must see no identity but the one that Latchkey sets",
+                    ),
                 );
             }
             // A proxy that refuses such a request protects the app as well.
-            None if (400..500).contains(&response.status) => {}
-            None => return Unanswered::Other { status: response.status }.finding(check, &app.site),
+            None if refuses_itself(app, response.status) => {}
+            None => {
+                let why = Unanswered::Other { status: response.status };
+                return app.unanswered(check, &why, ConfigPart::Identity);
+            }
         }
     }
     // A header that `Connection` names is only for the next hop. This must not remove ours.
     let named = format!("close, {}", names.join(", "));
-    match app.site.ask(ECHO, &[("connection", named.as_str())]) {
+    match app.ask(ECHO, &[("connection", named.as_str())]) {
         Ok(seen) => match is_ours(&seen, Pretend::Nothing) {
             Ok(()) => ok(
                 check,
                 format!("{count} spellings of a forged identity do not reach the app, and ours does"),
             ),
-            Err(wrong) => problem(check, format!("with `Connection: {named}`, {wrong}"), "report this"),
+            Err(wrong) => problem(
+                check,
+                format!("with `Connection: {named}`, {wrong}"),
+                app.advice(ConfigPart::Identity, "report this"),
+            ),
         },
-        Err(unanswered) => unanswered.finding(check, &app.site),
+        Err(Unanswered::Other { status }) if refuses_itself(app, status) => {
+            ok(check, format!("{count} spellings of a forged identity do not reach the app, and ours does"))
+        }
+        Err(unanswered) => app.unanswered(check, &unanswered, ConfigPart::Identity),
     }
 }
 
@@ -90,7 +110,8 @@ fn is_ours(seen: &AppObservation, pretend: Pretend) -> Result<(), String> {
         // app.upstream says why.
         return Ok(());
     };
-    if let Some((name, _)) = headers.iter().find(|(_, value)| value.contains(FORGED)) {
+    let is_read = |name: &str| seen.app.is_proxied || is_alias(name, &seen.app.header_names);
+    if let Some((name, _)) = headers.iter().find(|(name, value)| value.contains(FORGED) && is_read(name)) {
         return Err(format!("the app receives it in {name}"));
     }
     let groups = if pretend == Pretend::NoGroups { &[][..] } else { &DoctorUser::GROUPS[..] };
@@ -104,14 +125,30 @@ fn is_ours(seen: &AppObservation, pretend: Pretend) -> Result<(), String> {
             return Err(format!("{header} is {value:?}"));
         }
     }
-    let [value] = values(headers, groups_header)[..] else {
-        return Err(format!("{groups_header} is not there once"));
+    let value = match values(headers, groups_header)[..] {
+        [value] => value,
+        // Some proxies leave an empty header out, which says the same.
+        [] if groups.is_empty() && !seen.app.is_proxied => "",
+        _ => return Err(format!("{groups_header} is not there once")),
     };
     let listed: Vec<String> = value.split(',').filter(|group| !group.is_empty()).map(decoded).collect();
     if listed != groups {
         return Err(format!("{groups_header} is {value:?}"));
     }
     Ok(())
+}
+
+/// Whether an app may read this header as one with the identity. Many servers, for example those with CGI variables, do
+/// not tell `-` from other signs. In forward-auth mode, headers of other names are the client's.
+fn is_alias(name: &str, ours: &[String; 4]) -> bool {
+    let plain: String =
+        name.chars().map(|sign| if sign.is_ascii_alphanumeric() { sign } else { '-' }).collect();
+    ours.iter().any(|own| own.eq_ignore_ascii_case(&plain))
+}
+
+/// Whether the status is one with which a proxy refuses a request without asking. The decision never answers 400.
+fn refuses_itself(app: &KnownApp, status: u16) -> bool {
+    if app.is_forwarded() { status == 400 } else { (400..500).contains(&status) }
 }
 
 fn values<'h>(headers: &'h [(String, String)], name: &str) -> Vec<&'h str> {

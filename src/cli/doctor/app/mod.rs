@@ -1,14 +1,18 @@
 //! Checks one app through its public origin: sends what browsers and attackers would send, and signed questions about
 //! what arrives. The checks run at the same time, each on its own connections.
 
+mod advice;
 mod answers;
 mod asking;
 mod bypass;
 mod caches;
+mod decision;
 mod facts;
 mod handoff;
 mod identity;
 mod paths;
+mod proxy;
+mod stream;
 
 use std::thread;
 use std::time::Duration;
@@ -18,6 +22,8 @@ use super::finding::{Finding, problem};
 use super::site;
 use crate::config::Settings;
 use asking::{AppSite, KnownApp};
+
+pub use proxy::NamedProxy;
 
 /// How long one check may take. The longest sends twelve requests one after the other.
 const WITHIN: Duration = Duration::from_secs(40);
@@ -50,7 +56,18 @@ const CHECKS: [(&str, AppCheck); 23] = [
     ("app.redirect", |app| site::redirect("app.redirect", &app.site.url)),
 ];
 
-pub fn look(settings: &Settings, origin: &str, upstream: Option<&str>) -> Vec<Finding> {
+/// Those of forward-auth mode alone.
+const OF_FORWARD_AUTH: [(&str, AppCheck); 2] =
+    [("app.proxy", proxy::version), ("app.decision", decision::asked)];
+
+/// What the operator asks for or knows.
+pub struct AppDoctor<'a> {
+    pub upstream: Option<&'a str>,
+    pub proxy: Option<NamedProxy>,
+    pub slow: Option<Duration>,
+}
+
+pub fn look(settings: &Settings, origin: &str, asked: &AppDoctor<'_>) -> Vec<Finding> {
     let Some(site) = AppSite::new(settings, origin) else {
         return vec![problem(
             "app.reach",
@@ -58,20 +75,30 @@ pub fn look(settings: &Settings, origin: &str, upstream: Option<&str>) -> Vec<Fi
             "such as https://wiki.example.org, as `latchkey app list` prints it",
         )];
     };
-    let asking = site.clone();
-    let app = match bounded("app.reach", WITHIN, move || facts::reach(asking)) {
+    let (asking, named) = (site.clone(), asked.proxy);
+    let app = match bounded("app.reach", WITHIN, move || facts::reach(asking, named)) {
         Ok(app) => app,
         Err(finding) => return vec![finding],
     };
     let mut findings = vec![facts::reached(&app), facts::route(&app)];
-    let running = CHECKS.map(|(check, look)| {
-        let app = app.clone();
-        thread::spawn(move || bounded(check, WITHIN, move || Ok(look(&app))))
-    });
-    for ((check, _), lane) in CHECKS.iter().zip(running) {
+    let mut checks = CHECKS.to_vec();
+    if app.is_forwarded() {
+        checks.extend(OF_FORWARD_AUTH);
+    }
+    let running: Vec<_> = checks
+        .into_iter()
+        .map(|(check, look)| {
+            let app = app.clone();
+            (check, thread::spawn(move || bounded(check, WITHIN, move || Ok(look(&app)))))
+        })
+        .collect();
+    for (check, lane) in running {
         let found = lane.join().unwrap_or_else(|_| Err(super::failed(check)));
         findings.push(found.unwrap_or_else(|finding| finding));
     }
-    findings.push(bypass::look(upstream));
+    if app.is_forwarded() {
+        findings.push(stream::look(&app, asked.slow));
+    }
+    findings.push(bypass::look(asked.upstream));
     findings
 }

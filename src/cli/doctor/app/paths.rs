@@ -1,6 +1,8 @@
 //! Whether the rules and the app see the URL that the client requested.
 
+use super::advice::ConfigPart;
 use super::asking::{KnownApp, Unanswered};
+use crate::apps::ProxyKind;
 use crate::cli::doctor::finding::{Finding, note, ok, problem, warning};
 use crate::web::ops::app_question::{AppObservation, ECHO, PassedOn};
 
@@ -26,39 +28,105 @@ const QUERY: &str = "a=1&b=%2F&c=/../x&d=%25&e=%C3%A9&f=+&a=2";
 pub fn url(app: &KnownApp) -> Finding {
     let check = "app.url";
     let target = format!("{ECHO}?{QUERY}");
-    match app.site.ask(&target, &[]) {
+    match app.ask(&target, &[]) {
         Ok(seen) => {
             if let Err(wrong) = is_served(app, &seen, &target) {
-                return problem(check, wrong, KEEP);
+                return problem(check, wrong, app.advice(ConfigPart::Url, KEEP));
             }
         }
-        Err(unanswered) => return unanswered.finding(check, &app.site),
+        Err(unanswered) => return app.unanswered(check, &unanswered, ConfigPart::Url),
     }
-    match app.site.ask(&target, &CLAIMS) {
-        Ok(seen) => {
-            if let Err(wrong) = is_served(app, &seen, &target) {
-                return problem(check, format!("with forged headers, {wrong}"), KEEP);
-            }
-        }
-        // Some proxies refuse requests with such headers.
-        Err(Unanswered::Other { status: 400..500 }) => {}
-        Err(unanswered) => return unanswered.finding(check, &app.site),
+    if let Err(found) = forged_claims(app, check, &target) {
+        return found;
+    }
+    if let Err(found) = other_host(app, check, &target) {
+        return found;
     }
     let absolute = format!("{}{target}", app.site.origin);
-    match app.site.ask(&absolute, &[]) {
+    match app.ask(&absolute, &[]) {
         Ok(seen) => match is_served(app, &seen, &target) {
+            Ok(()) if app.is_forwarded() => served_as_asked(app, check, &target),
             Ok(()) => ok(check, "path, query and host arrive as requested, even with forged headers"),
-            Err(wrong) => problem(check, format!("in absolute form, {wrong}"), KEEP),
+            Err(wrong) => {
+                problem(check, format!("in absolute form, {wrong}"), app.advice(ConfigPart::Url, KEEP))
+            }
         },
         Err(Unanswered::Other { status }) => ok(
             check,
             format!("path, query and host are those that were asked for; the absolute form gets {}", status),
         ),
-        Err(unanswered) => unanswered.finding(check, &app.site),
+        Err(unanswered) => app.unanswered(check, &unanswered, ConfigPart::Url),
     }
 }
 
 const KEEP: &str = "let the proxy in front pass method, path, query and `Host` on unchanged";
+
+/// Sends headers that claim another URL.
+fn forged_claims(app: &KnownApp, check: &'static str, target: &str) -> Result<(), Finding> {
+    let wrong = |claims: &[(&str, &str)]| match app.ask(target, claims) {
+        Ok(seen) => is_served(app, &seen, target).err().map(Ok),
+        // Some proxies refuse requests with such headers.
+        Err(Unanswered::Other { status: 400 }) => None,
+        Err(Unanswered::Other { status: 401..500 }) if !app.is_forwarded() => None,
+        Err(Unanswered::Other { status }) if app.is_forwarded() => {
+            Some(Ok(format!("the decision is about another URL than the one that is served ({status})")))
+        }
+        Err(unanswered) => Some(Err(unanswered)),
+    };
+    match wrong(&CLAIMS) {
+        None => Ok(()),
+        Some(Err(unanswered)) => Err(app.unanswered(check, &unanswered, ConfigPart::Url)),
+        Some(Ok(said)) => {
+            let culprit = CLAIMS.iter().find(|claim| matches!(wrong(&[**claim]), Some(Ok(_))));
+            let named = culprit.map_or("headers", |(name, _)| name);
+            let advice = app.advice(ConfigPart::Url, KEEP);
+            Err(problem(check, format!("with forged {named}, {said}"), advice))
+        }
+    }
+}
+
+/// In absolute form, the target names the host, and `Host` does not count (RFC 9112 §3.2.2). A proxy that passes `Host`
+/// to the decision asks it about another host than the one that it serves.
+fn other_host(app: &KnownApp, check: &'static str, target: &str) -> Result<(), Finding> {
+    if app.proxy.is_none_or(|proxy| proxy.kind != ProxyKind::Nginx) {
+        return Ok(());
+    }
+    let absolute = format!("{}{target}", app.site.origin);
+    match app.ask(&absolute, &[("host", "latchkey-forged.invalid")]) {
+        Err(Unanswered::Other { status }) if ASKED_AND_REFUSED.contains(&status) => Err(problem(
+            check,
+            format!(
+                "with a forged `Host`, the decision is about another host than the one that is served ({status})"
+            ),
+            app.advice(ConfigPart::Url, KEEP),
+        )),
+        // nginx refuses it itself, or serves and asks about the host of the target.
+        _ => Ok(()),
+    }
+}
+
+/// The statuses of decisions that are not about the doctor's question.
+const ASKED_AND_REFUSED: [u16; 4] = [302, 401, 403, 503];
+
+/// The finding if the decision is about the URL that is served: which headers of the client the app receives that some
+/// apps believe.
+fn served_as_asked(app: &KnownApp, check: &'static str, target: &str) -> Finding {
+    let seen = "the decision is about the URL that is served, even with forged headers";
+    let Ok(AppObservation { passed_on: PassedOn::Request { headers, .. }, .. }) = app.ask(target, &CLAIMS)
+    else {
+        return ok(check, seen);
+    };
+    let passed: Vec<&str> =
+        headers.iter().filter(|(_, value)| value.contains(FORGED)).map(|(name, _)| name.as_str()).collect();
+    if passed.is_empty() {
+        return ok(check, seen);
+    }
+    note(
+        check,
+        format!("{seen}; the app receives the client's {}", passed.join(", ")),
+        "remove them in the proxy if the app believes one of them",
+    )
+}
 
 /// Whether `target` arrived, and would reach the app, with our word about host and scheme.
 fn is_served(app: &KnownApp, seen: &AppObservation, target: &str) -> Result<(), String> {
@@ -70,8 +138,13 @@ fn is_served(app: &KnownApp, seen: &AppObservation, target: &str) -> Result<(), 
         // app.upstream says why.
         return Ok(());
     };
-    if (method.as_str(), served.as_str()) != ("GET", target) {
+    // Behind a proxy that asks for decisions, the request itself may still be in absolute form.
+    let served = served.strip_prefix(&app.site.origin.to_string()).unwrap_or(served);
+    if (method.as_str(), served) != ("GET", target) {
         return Err(format!("GET {target} reaches the app as {method} {served}"));
+    }
+    if app.is_forwarded() {
+        return Ok(());
     }
     if let Some((name, value)) = headers.iter().find(|(_, value)| value.contains(FORGED)) {
         return Err(format!("the app receives {name}: {value}"));
@@ -90,22 +163,18 @@ fn is_served(app: &KnownApp, seen: &AppObservation, target: &str) -> Result<(), 
 }
 
 /// Paths that some servers read in another way.
-const RAW: [&str; 5] = [
-    "/latchkey-doctor/%2e%2e/a",
-    "/latchkey-doctor//a",
-    "/latchkey-doctor/a%2fb",
-    "/latchkey-doctor/./a",
-    "/latchkey-doctor/%61",
-];
+const RAW: [&str; 5] = ["/a/%2e%2e/b", "//a", "/a%2fb", "/./a", "/%61"];
 
 pub fn raw(app: &KnownApp) -> Finding {
     let check = "app.path";
+    // In forward-auth mode, only what is below the echo comes back.
+    let below = if app.is_forwarded() { ECHO } else { "/latchkey-doctor" };
     let (mut changed, mut refused) = (Vec::new(), Vec::new());
-    for path in RAW {
-        match app.site.ask(path, &[]) {
+    for path in RAW.map(|path| format!("{below}{path}")) {
+        match app.ask(&path, &[]) {
             Ok(seen) => {
                 let arrived = &seen.arrived.target;
-                if arrived != path {
+                if *arrived != path {
                     changed.push(format!("{path} as {arrived}"));
                 }
                 if let PassedOn::Request { target, .. } = &seen.passed_on
@@ -114,7 +183,10 @@ pub fn raw(app: &KnownApp) -> Finding {
                     return problem(
                         check,
                         format!("the rules check {arrived}, but {target} reaches the app"),
-                        "report this: the rules would decide about another path than the app serves",
+                        app.advice(
+                            ConfigPart::Url,
+                            "report this: the rules would decide about another path than the app serves",
+                        ),
                     );
                 }
             }
@@ -130,6 +202,11 @@ pub fn raw(app: &KnownApp) -> Finding {
             check,
             format!("a proxy in front refuses {}", refused.join(", ")),
             "the others arrive as they were sent",
+        ),
+        (false, _) if app.is_forwarded() => note(
+            check,
+            format!("the proxy cleans paths, for the rules and for the app: {}", changed.join("; ")),
+            "",
         ),
         (false, _) => warning(
             check,

@@ -1,4 +1,5 @@
-//! Finds the end of a chunked body without decoding it, so that `server/stream.rs` passes on no byte after it.
+//! Finds the data and the end of a chunked body. `server/stream.rs` passes on no byte after the end; `web/proxy` decodes the
+//! bodies of responses with it.
 
 /// The longest line of a chunk size. A longer one is left to the parser of actix-http.
 const MAX_LINE: usize = 4 * 1024;
@@ -76,30 +77,45 @@ impl ChunkState {
 }
 
 impl ChunkScanner {
+    /// Whether the body is malformed.
     pub fn gave_up(&self) -> bool {
         self.0 == ChunkState::GaveUp
+    }
+
+    /// Whether the last byte of the body was seen.
+    pub fn has_ended(&self) -> bool {
+        self.0 == ChunkState::Ended
+    }
+
+    /// Goes on to the next data within `bytes`: how many bytes stand before it, and its length. Without data, all bytes
+    /// up to the end of the body were seen.
+    pub fn data(&mut self, bytes: &[u8]) -> (usize, usize) {
+        for (at, byte) in bytes.iter().enumerate() {
+            match self.0 {
+                ChunkState::Data(left) => {
+                    let rest = bytes.len() - at;
+                    let count = usize::try_from(left).unwrap_or(usize::MAX).min(rest);
+                    let left = left - count as u64;
+                    self.0 = if left == 0 { ChunkState::DataEnd(0) } else { ChunkState::Data(left) };
+                    return (at, count);
+                }
+                ChunkState::Ended | ChunkState::GaveUp => return (at, 0),
+                state => self.0 = state.next(*byte),
+            }
+        }
+        (bytes.len(), 0)
     }
 
     /// How many of `bytes` belong to the body, if it ends within them.
     pub fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
-        while at < bytes.len() {
-            match self.0 {
-                ChunkState::Data(left) => {
-                    let rest = bytes.len() - at;
-                    let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(rest);
-                    at += skipped;
-                    let left = left - skipped as u64;
-                    self.0 = if left == 0 { ChunkState::DataEnd(0) } else { ChunkState::Data(left) };
-                }
-                ChunkState::Ended | ChunkState::GaveUp => return None,
-                state => {
-                    self.0 = state.next(bytes[at]);
-                    at += 1;
-                    if self.0 == ChunkState::Ended {
-                        return Some(at);
-                    }
-                }
+        while at < bytes.len() && !self.has_ended() {
+            match self.data(&bytes[at..]) {
+                (0, 0) => return None,
+                (skipped, count) => at += skipped + count,
+            }
+            if self.has_ended() {
+                return Some(at);
             }
         }
         None

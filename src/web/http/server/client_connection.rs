@@ -37,7 +37,7 @@ impl ClientConnection {
                 traffic.phase.set(Phase::Body { body: RemainingBody::Unsized(u64::MAX), waiting });
             }
             // Watches the connection from now on.
-            _ => traffic.task.borrow().wake_by_ref(),
+            _ => traffic.watch(),
         }
         Self(Rc::clone(traffic))
     }

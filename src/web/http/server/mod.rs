@@ -35,9 +35,10 @@ use actix_web::http::header::UPGRADE;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::spawn;
 
+pub use chunks::ChunkScanner;
 pub use client_connection::ClientConnection;
 pub use front::{Front, PortalOnly, Routed};
-pub use raw_stream::{RawStream, poll_finish};
+pub use raw_stream::{RawStream, is_drained, poll_finish};
 
 use response::{PIECE, ResponseBody};
 use response_guard::ResponseGuard;
@@ -47,11 +48,16 @@ use upgrade::UpgradeRequest;
 /// How many bytes of a response are buffered before they are sent; one more piece may be added.
 const WRITE_BUFFER: usize = 2 * PIECE;
 
+/// How long a client may keep a connection idle.
+pub const IDLE_FOR: Duration = Duration::from_secs(15);
+
 /// The limits on threads and connections.
 pub struct Sizes {
     pub workers: usize,
     pub blocking_threads: usize,
     pub connections_per_worker: usize,
+    /// How long a connection may be idle between two requests.
+    pub idle_for: Duration,
     /// How long running requests may take after the server is told to stop.
     pub finish_within: Duration,
 }
@@ -90,6 +96,7 @@ where
         told.notified().await;
         on_stop();
     });
+    let idle_for = sizes.idle_for;
     let connections = move || {
         let shutdown = shutdown.clone();
         let front = front();
@@ -118,7 +125,7 @@ where
         let http = HttpService::build()
             .client_request_timeout(Duration::from_secs(5))
             .client_disconnect_timeout(Duration::from_secs(5))
-            .keep_alive(Duration::from_secs(15))
+            .keep_alive(idle_for)
             .h1_write_buffer_size(WRITE_BUFFER)
             .graceful_shutdown_signal(move || {
                 let shutdown = shutdown.clone();

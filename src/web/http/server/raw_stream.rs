@@ -9,7 +9,7 @@ use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::timeout;
 use futures_util::future::poll_fn;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 /// Bytes that are discarded at once.
 const DISCARD_PIECE: usize = 1024;
@@ -52,6 +52,12 @@ impl RawStream {
     pub async fn finish(&mut self, within: Duration) -> bool {
         timeout(within, poll_fn(|cx| poll_finish(self, cx))).await.is_ok()
     }
+}
+
+/// A read has returned fewer bytes than it could: nothing more is there to be read, so the next read waits for the
+/// kernel's notice instead of asking. tokio does the same in `poll_read`.
+pub fn is_drained(tcp: &TcpStream) {
+    let _ = tcp.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
 }
 
 /// Sends the end, and discards what is received until the other side ends the connection too.

@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::chunks::ChunkScanner;
 use super::head::HeadScanner;
-use super::raw_stream::ClientSocket;
+use super::raw_stream::{ClientSocket, is_drained};
 use super::traffic::{Room, Traffic};
 
 /// The longest head of a request, as in Node. Our own cookies take 1 KiB.
@@ -94,7 +94,9 @@ impl BoundedStream {
 
     /// Whether there are bytes to pass on. If not, the task is woken when there are.
     fn is_more_waiting(&self, cx: &mut Context<'_>) -> bool {
-        !self.rest.is_empty() || self.stream.poll_read_ready(cx).is_ready()
+        let is_waiting = !self.rest.is_empty() || self.stream.poll_read_ready(cx).is_ready();
+        self.traffic.is_watched(!is_waiting);
+        is_waiting
     }
 
     /// Fills `buf` with at most `limit` bytes, beginning with those left over.
@@ -114,6 +116,10 @@ impl BoundedStream {
             ready!(self.stream.poll_read_ready(cx))?;
             match self.stream.try_read_buf(&mut part) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(count) if count < limit => {
+                    is_drained(&self.stream);
+                    return Poll::Ready(Ok(count));
+                }
                 read => return Poll::Ready(read),
             }
         }
@@ -282,6 +288,7 @@ impl AsyncRead for BoundedStream {
             this.chunks = ChunkScanner::default();
         }
         this.traffic.is_read_by(cx);
+        this.traffic.is_watched(false);
         match this.traffic.room() {
             Room::Head => this.read_head(cx, buf),
             Room::Body(room) => this.read_body(cx, buf, room),

@@ -82,6 +82,8 @@ pub struct Traffic {
     resets: Cell<bool>,
     /// The socket did not accept the last write.
     blocked: Cell<bool>,
+    /// The connection's task is woken when the client sends more or disconnects.
+    watched: Cell<bool>,
     pub(super) protocol_switch: ProtocolSwitch,
     pub(super) requests: Cell<u64>,
     /// The gate of a response that must not outlive its session, until its last byte was written.
@@ -102,6 +104,7 @@ impl Default for Traffic {
             unread_for: Cell::new(Duration::MAX),
             resets: Cell::new(false),
             blocked: Cell::new(false),
+            watched: Cell::new(false),
             protocol_switch: ProtocolSwitch::default(),
             requests: Cell::new(0),
             gate: RefCell::new(None),
@@ -270,6 +273,18 @@ impl Traffic {
     pub fn wrote(&self, went_through: bool) {
         if self.blocked.replace(!went_through) && went_through {
             self.resume();
+        }
+    }
+
+    /// Records whether the connection's task is woken when the client sends more or disconnects.
+    pub fn is_watched(&self, watched: bool) {
+        self.watched.set(watched);
+    }
+
+    /// The task has to be polled now, if it does not watch the connection already.
+    pub(super) fn watch(&self) {
+        if !self.watched.get() {
+            self.task.borrow().wake_by_ref();
         }
     }
 

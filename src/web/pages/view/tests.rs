@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::audit::AuditAction;
-use crate::identity::Agent;
+use crate::identity::{Agent, ClientToken};
 use crate::web::pages::view::moments::relative;
 use time::Duration;
 

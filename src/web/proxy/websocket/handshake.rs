@@ -12,25 +12,25 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version};
 use data_encoding::BASE64;
 use futures_util::future::poll_fn;
-use hyper::HeaderMap;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
-use hyper::header as upstream_header;
 use sha1::{Digest as _, Sha1};
 
 use super::tunnel::{Tunnel, TunnelParts};
 use crate::apps::App;
 use crate::web::http::server::{ClientConnection, RawStream};
-use crate::web::proxy::connection::{Connection, HttpDriver, speak_http};
+use crate::web::proxy::await_head;
+use crate::web::proxy::connection::Connection;
 use crate::web::proxy::download::ResponseSource;
 use crate::web::proxy::error::ProxyError;
+use crate::web::proxy::exchange::exchange;
+use crate::web::proxy::incoming::Incoming;
 use crate::web::proxy::limits::keep_alive;
+use crate::web::proxy::outgoing_head::OutgoingHead;
 use crate::web::proxy::request_headers::{self, RequestFacts};
 use crate::web::proxy::respond::{self, ResponseContext};
+use crate::web::proxy::response_head::ReceivedHeaders;
 use crate::web::proxy::response_headers::{self, ResponseFacts};
-use crate::web::proxy::upload::Upload;
+use crate::web::proxy::sending::Sending;
 use crate::web::proxy::upstream_connections::UpstreamConnections;
-use crate::web::proxy::{await_head, connect};
 use crate::web::streams::StreamGate;
 
 const WEBSOCKET: &str = "websocket";
@@ -43,7 +43,7 @@ const PROTOCOL_ID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 pub struct Handshake<'r> {
     pub app: &'r Arc<App>,
     pub head: &'r RequestHead,
-    pub target: hyper::Uri,
+    pub target: &'r str,
     pub facts: RequestFacts<'r>,
     /// The response is not for everyone, so shared caches must not store it.
     pub is_private: bool,
@@ -78,28 +78,27 @@ pub async fn open(
     let accept = accept_of(checked_key(head)?);
     let client = switchable(asked.client)?;
     let (counted, slot) = connections.count_tunnel(app)?;
-    let mut request = hyper::Request::new(Upload::Empty);
-    *request.uri_mut() = asked.target;
-    *request.headers_mut() = request_headers::outgoing(&head.headers, facts)?;
-    for (name, value) in [(upstream_header::CONNECTION, "upgrade"), (upstream_header::UPGRADE, WEBSOCKET)] {
-        request.headers_mut().insert(name, upstream_header::HeaderValue::from_static(value));
-    }
+    let mut out = OutgoingHead::new(Method::GET.as_str(), asked.target);
+    request_headers::write(&head.headers, facts, &mut out)?;
+    out.append("connection", b"upgrade")?;
+    out.append("upgrade", WEBSOCKET.as_bytes())?;
+    let mut sending = Sending::new(out.finish(), None);
     let asking = async {
-        let connecting = connect::connect(facts.upstream, &connections.shared, app.limits.connect);
-        let (socket, stream) = connecting.await?;
-        socket.guard(asked.gate.clone());
-        let (mut sender, mut http) = speak_http(stream).await?;
-        let exchange = exchange(&mut sender, &mut http, request);
-        let response = await_head::within(exchange, None, &app.limits).await??;
-        Ok((socket, sender, http, response))
+        let connecting = Connection::open(facts.upstream, &connections.shared, slot, app.limits.connect);
+        let mut connection = connecting.await?;
+        connection.guard(asked.gate.clone());
+        let exchanged = exchange(&mut connection, &mut sending);
+        let (response, received) = await_head::within(exchanged, None, &app.limits).await??;
+        Ok((connection, response, received))
     };
-    let (socket, sender, mut http, response) = while_switchable(&client, asking).await?;
-    if response.status() != hyper::StatusCode::SWITCHING_PROTOCOLS {
-        let connection = Connection::new(sender, http, socket, slot);
+    let (connection, response, received) = while_switchable(&client, asking).await?;
+    let framing = response.framing(false)?;
+    if response.status != StatusCode::SWITCHING_PROTOCOLS {
         // The connection is not used for another request.
-        let source = ResponseSource::new(connections, app, connection, None, &response, true);
+        let source = ResponseSource::new(connections, app, connection, sending, None);
         return respond::to_client(
             response,
+            Incoming::new(framing, received),
             ResponseContext {
                 head,
                 source,
@@ -112,27 +111,19 @@ pub async fn open(
             },
         );
     }
-    check_switch(response.headers(), &accept)?;
-    await_head::within(poll_fn(|cx| http.poll_without_shutdown(cx)), None, &app.limits)
-        .await?
-        .map_err(|error| ProxyError::BadResponse(error.to_string()))?;
-    let parts = http.into_parts();
+    check_switch(&response.headers, &accept)?;
     let client = switchable(Some(client))?;
+    let (upstream, socket, slot) = connection.into_parts();
     // From now on, the tunnel asks the gate.
     socket.guard(None);
     socket.keep_alive(&keep_alive());
-    let parts = TunnelParts {
-        upstream: parts.io.into_inner(),
-        received: parts.read_buf,
-        gate: asked.gate,
-        counted: (counted, slot),
-    };
+    let parts = TunnelParts { upstream, received, gate: asked.gate, counted: (counted, slot) };
     let app = Arc::clone(app);
     client.switch_to(Box::new(move |client: RawStream| Box::pin(Tunnel::new(client, &app, parts).run())));
     let to_client =
         ResponseFacts { is_private: asked.is_private, app_origin: facts.origin, upstream: facts.upstream };
     let mut switching = Response::new(StatusCode::SWITCHING_PROTOCOLS).set_body(BoxBody::new(()));
-    response_headers::write(response.headers(), &to_client, switching.headers_mut())?;
+    response_headers::write(response.headers, &to_client, switching.headers_mut());
     switching.headers_mut().insert(header::UPGRADE, HeaderValue::from_static(WEBSOCKET));
     Ok(switching)
 }
@@ -173,31 +164,14 @@ fn checked_key(head: &RequestHead) -> Result<&[u8], ProxyError> {
         .ok_or(ProxyError::BadRequest("the handshake of the websocket is invalid"))
 }
 
-/// Sends the request, and drives the connection meanwhile: hyper's own upgrade needs a stream that can be sent to other
-/// threads.
-async fn exchange(
-    sender: &mut SendRequest<Upload>,
-    http: &mut HttpDriver,
-    request: hyper::Request<Upload>,
-) -> Result<hyper::Response<Incoming>, ProxyError> {
-    let mut answered = pin!(sender.send_request(request));
-    let mut is_over = false;
-    let answered = poll_fn(|cx| {
-        is_over = is_over || http.poll_without_shutdown(cx).is_ready();
-        answered.as_mut().poll(cx)
-    });
-    answered.await.map_err(|error| ProxyError::BadResponse(error.to_string()))
-}
-
 /// Whether the upstream has accepted the handshake (RFC 6455 §4.1). If it has not, the client must not believe that it
 /// is talking to a websocket.
-fn check_switch(headers: &HeaderMap, accept: &str) -> Result<(), ProxyError> {
-    let values = |name: &'static str| headers.get_all(name).iter().map(|value| value.as_bytes());
-    let is_upgrade = values("connection")
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
-    let is_accepted = values(ACCEPT).eq([accept.as_bytes()]);
-    if is_upgrade && is_accepted && values("upgrade").count() == 1 && values("upgrade").all(is_websocket) {
+fn check_switch(headers: &ReceivedHeaders, accept: &str) -> Result<(), ProxyError> {
+    let is_upgrade = headers.words(header::CONNECTION).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
+    let is_accepted = headers.all(HeaderName::from_static(ACCEPT)).eq([accept.as_bytes()]);
+    let mut upgrades = headers.all(header::UPGRADE);
+    let to_websocket = upgrades.next().is_some_and(is_websocket) && upgrades.next().is_none();
+    if is_upgrade && is_accepted && to_websocket {
         Ok(())
     } else {
         Err(ProxyError::BadResponse("it switches to another protocol than this websocket".into()))
@@ -259,11 +233,10 @@ mod tests {
     #[test]
     fn an_upstream_has_to_answer_this_handshake() {
         let check = |headers: &[(&'static str, &'static str)]| {
-            let mut map = HeaderMap::new();
-            for (name, value) in headers {
-                map.append(*name, upstream_header::HeaderValue::from_static(value));
-            }
-            check_switch(&map, "yes").is_ok()
+            let header = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            check_switch(&ReceivedHeaders(headers.iter().map(header).collect()), "yes").is_ok()
         };
         let right = [("upgrade", "WebSocket"), ("connection", "keep-alive, Upgrade"), (ACCEPT, "yes")];
         assert!(check(&right));

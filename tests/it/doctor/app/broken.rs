@@ -102,7 +102,7 @@ async fn proxies_in_front_that_break_an_app_are_found() {
             },
             "app.url",
             "problem",
-            "with forged headers",
+            "with forged x-original-url",
         ),
         (
             "goes-past-latchkey",

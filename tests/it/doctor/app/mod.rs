@@ -2,6 +2,7 @@
 
 mod broken;
 mod forwarder;
+pub mod guarded;
 mod question;
 mod tls;
 
@@ -76,7 +77,12 @@ async fn register(
 
 /// The findings about the app at `origin`.
 fn look(latchkey: &Latchkey, origin: &str) -> Findings {
-    let ran = latchkey.run(&["doctor", "--json", "--app", origin]);
+    look_with(latchkey, origin, &[])
+}
+
+/// The same with further options.
+fn look_with(latchkey: &Latchkey, origin: &str, more: &[&str]) -> Findings {
+    let ran = latchkey.run(&[&["doctor", "--json", "--app", origin][..], more].concat());
     let rows: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     Findings { rows, code: ran.code }
 }

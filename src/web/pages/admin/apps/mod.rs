@@ -2,6 +2,7 @@
 
 mod app_page;
 pub mod list;
+pub mod proxy_config;
 mod rule_form;
 pub mod rules;
 pub mod settings;
