@@ -17,6 +17,7 @@ use crate::web::copy::phrase::Phrase;
 pub struct ConfigRequest {
     /// The apps behind the proxy. Default: all apps in forward-auth mode.
     slugs: Vec<String>,
+    /// The program that carries the traffic.
     #[arg(long, value_parser = proxy_kind, value_name = "nginx|caddy|traefik|haproxy|envoy")]
     proxy: ProxyKind,
     /// Where the proxy reaches the decision listener. Default: this instance's, 127.0.0.1:8081 if it has none.
