@@ -188,8 +188,9 @@ async fn errands_fail() -> (Heard, String) {
 async fn a_program_opens_an_app() -> (Heard, String) {
     let app = TestApp::spawn();
     let ada = app.ada().await;
-    let mut running =
-        Latchkey::on(&app.db.url()).with("LATCHKEY__REGISTRATION", "invite").serve_ready().await;
+    let listener = free_port();
+    let program = Latchkey::on(&app.db.url()).with("LATCHKEY__FRONT__PORT", listener);
+    let mut running = program.with("LATCHKEY__REGISTRATION", "invite").serve_ready().await;
     let lasting = LastingApp::register(&app, |wiki| {
         let port = running.origin.rsplit(':').next().expect("a port");
         wiki.origins = vec![AppOrigin::parse(&format!("http://wiki.localhost:{port}")).expect("an origin")];
@@ -218,6 +219,9 @@ async fn a_program_opens_an_app() -> (Heard, String) {
     let elsewhere = running.origin.replace("//localhost", "//nothing.localhost");
     let nowhere = RawClient::send(&elsewhere, &browser, "GET /", "").reading();
     nowhere.answered(421).await;
+    // A proxy that describes no request.
+    let asks = format!("http://127.0.0.1:{listener}");
+    RawClient::send(&asks, &browser, "GET /decide/forward/wiki", "").reading().answered(403).await;
     let mut secrets: BTreeSet<String> = [ada.email, ada.name, &text[3..40], &basic].map(str::to_owned).into();
     secrets.insert("lk_".to_owned());
     let lines = running.stop(Signal::SIGTERM).await;

@@ -7,9 +7,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
 
 use super::asked_request::{AskedRequest, MisreadHeader, Target};
-use super::door::{DecisionDoor, DecisionLog};
 use super::flavour::Flavour;
 use super::granted::{TooManySpellings, granted};
+use super::listener::{DecisionListener, DecisionLog};
 use crate::apps::{App, HostOwner, RequestKind};
 use crate::db::Fault;
 use crate::web::copy::front::FrontCode;
@@ -38,14 +38,14 @@ pub struct DecisionPath<'p> {
 
 /// The head of `request` becomes that of the request that is decided.
 pub async fn decide(
-    door: &DecisionDoor,
+    listener: &DecisionListener,
     request: &mut Request,
     path: DecisionPath<'_>,
     id: &str,
     log: &mut DecisionLog,
 ) -> Response<BoxBody> {
     let flavour = path.flavour;
-    let asked = match AskedRequest::read(flavour, request.head(), path.rest, door.hops) {
+    let asked = match AskedRequest::read(flavour, request.head(), path.rest, listener.hops) {
         Ok(asked) => asked,
         Err(misread) => return misconfigured(path.slug, &misread, kind_of(request.head()), id),
     };
@@ -58,7 +58,7 @@ pub async fn decide(
     let head = request.head();
     log.method = head.method.clone();
     let kind = || kind_of(head);
-    let snapshot = match door.shared.accounts.apps.snapshot().await {
+    let snapshot = match listener.shared.accounts.apps.snapshot().await {
         Ok(snapshot) => snapshot,
         Err(fault) => return undecided(&fault, kind(), id),
     };
@@ -81,7 +81,7 @@ pub async fn decide(
     }
     let client = client_of(&head.headers, Some(asked.client));
     let app_request = AppRequest {
-        shared: &door.shared,
+        shared: &listener.shared,
         app,
         origin,
         method: &head.method,
@@ -89,18 +89,18 @@ pub async fn decide(
         headers: &head.headers,
         client: &client,
         address: Some(asked.client),
-        hops: door.hops,
+        hops: listener.hops,
         id,
     };
     let doctor = doctor_asked(&DecisionAsked {
-        shared: &door.shared,
+        shared: &listener.shared,
         origin,
         method: head.method.as_str(),
         target: app_request.path_and_query(),
         host: &asked.host,
         headers: &head.headers,
         client: Some(asked.client),
-        hops: door.hops,
+        hops: listener.hops,
         flavour: flavour.as_str(),
         has_query: path.has_query,
     });

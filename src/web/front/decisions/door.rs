@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use actix_http::{HttpMessage as _, Request, RequestHead, Response};
 use actix_web::body::BoxBody;
-use actix_web::http::Method;
 use actix_web::http::header;
 use actix_web::web::Data;
 use futures_util::FutureExt as _;
@@ -16,13 +15,13 @@ use tracing::Instrument as _;
 
 use super::decide::{DecisionPath, decide};
 use super::flavour::Flavour;
+use super::listener::{DecisionListener, DecisionLog};
 use super::listener_path::ListenerPath;
 use super::refusal::refusal;
 use crate::apps::{HostOwner, RequestKind};
 use crate::web::copy::front::FrontCode;
 use crate::web::front::app_request::{AppRequest, client_of};
 use crate::web::front::door::{kind_of, whole};
-use crate::web::front::log_line::LogFields;
 use crate::web::front::{answers, echo_behind_guard, host, page, reserved};
 use crate::web::http::request_layer::{log_fault, new_request_id};
 use crate::web::http::server::{ClientConnection, Front, Routed};
@@ -30,26 +29,11 @@ use crate::web::http::shared::Shared;
 use crate::web::http::{client_address, traceparent};
 
 /// The decision listener of one worker.
-pub struct DecisionDoor {
-    pub(super) shared: Data<Shared>,
-    /// How many of the operator's proxies are in front.
-    pub(super) hops: usize,
-}
-
-/// The facts of a log line that are found while a decision is made.
-#[derive(Default)]
-pub struct DecisionLog {
-    /// That of the request that is decided.
-    pub method: Method,
-    pub app: Option<HostOwner>,
-    /// How the proxy asked.
-    pub proxy: Option<Flavour>,
-    pub fields: LogFields,
-}
+pub struct DecisionDoor(DecisionListener);
 
 impl DecisionDoor {
     pub fn new(shared: Data<Shared>, hops: usize) -> Self {
-        Self { shared, hops }
+        Self(DecisionListener { shared, hops })
     }
 
     async fn answer(&self, request: Request) -> Response<BoxBody> {
@@ -86,7 +70,7 @@ impl DecisionDoor {
                     has_query: uri.query().is_some() && flavour != Flavour::Envoy,
                 };
                 log.proxy = Some(flavour);
-                let mut response = decide(self, &mut request, path, id, log).await;
+                let mut response = decide(&self.0, &mut request, path, id, log).await;
                 // nginx would add the challenges of the decision to those of the refusal that it fetches.
                 if flavour == Flavour::Nginx {
                     response.headers_mut().remove(header::WWW_AUTHENTICATE);
@@ -95,7 +79,7 @@ impl DecisionDoor {
             }
             Some(ListenerPath::Refusal(refused)) => {
                 log.proxy = Some(Flavour::Nginx);
-                refusal(self, &mut request, refused, id, log).await
+                refusal(&self.0, &mut request, refused, id, log).await
             }
             Some(ListenerPath::App { slug, tail }) => self.app_page(request, slug, tail, id, log).await,
             None => whole(page::problem(FrontCode::NotFound, None, None, id)),
@@ -111,7 +95,7 @@ impl DecisionDoor {
         id: &str,
         log: &mut DecisionLog,
     ) -> Response<BoxBody> {
-        let snapshot = match self.shared.accounts.apps.snapshot().await {
+        let snapshot = match self.0.shared.accounts.apps.snapshot().await {
             Ok(snapshot) => snapshot,
             Err(fault) => {
                 log_fault(&fault);
@@ -130,10 +114,10 @@ impl DecisionDoor {
         let Some(origin) = named.or_else(|| app.origins.first().filter(|_| is_doctors)) else {
             return unknown(head);
         };
-        let address = client_address::forwarded(&head.headers, self.hops);
+        let address = client_address::forwarded(&head.headers, self.0.hops);
         let client = client_of(&head.headers, address);
         let app_request = AppRequest {
-            shared: &self.shared,
+            shared: &self.0.shared,
             app,
             origin,
             method: &head.method,
@@ -141,7 +125,7 @@ impl DecisionDoor {
             headers: &head.headers,
             client: &client,
             address,
-            hops: self.hops,
+            hops: self.0.hops,
             id,
         };
         if is_doctors {

@@ -8,6 +8,7 @@ mod decide;
 mod door;
 mod flavour;
 mod granted;
+mod listener;
 mod listener_path;
 mod refusal;
 

@@ -6,8 +6,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 
 use super::decide::{DecisionPath, decide};
-use super::door::{DecisionDoor, DecisionLog};
 use super::flavour::Flavour;
+use super::listener::{DecisionListener, DecisionLog};
 use super::listener_path::RefusalStatus;
 use crate::web::copy::front::FrontCode;
 use crate::web::front::answers;
@@ -16,7 +16,7 @@ use crate::web::front::door::{kind_of, whole};
 /// Decides once more, to name the rule. The answer always has the status that nginx was given: if the decision is
 /// another one by now, it says no more than that.
 pub async fn refusal(
-    door: &DecisionDoor,
+    listener: &DecisionListener,
     request: &mut Request,
     refused: RefusalStatus,
     id: &str,
@@ -28,7 +28,7 @@ pub async fn refusal(
         RefusalStatus::Unavailable => return whole(answers::try_later(kind_of(request.head()), id)),
     };
     let path = DecisionPath { flavour: Flavour::Nginx, slug: None, rest: "", has_query: false };
-    let decided = decide(door, request, path, id, log).await;
+    let decided = decide(listener, request, path, id, log).await;
     if decided.status() == status && !decided.headers().contains_key(header::LOCATION) {
         return decided;
     }
