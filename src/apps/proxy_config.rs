@@ -2,11 +2,13 @@
 //! `templates/proxies`.
 
 mod options;
+mod refusal;
 mod view;
 
 use askama::Template;
 
 pub use options::ProxyOptions;
+pub use refusal::ProxyConfigRefusal;
 
 use crate::apps::app::App;
 use crate::apps::choices::ProxyKind;
@@ -18,19 +20,6 @@ use view::ProxyView;
 pub struct ProxyFile {
     pub name: String,
     pub text: String,
-}
-
-/// Why there is no configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProxyConfigRefusal {
-    /// No app was named, and every app has an upstream.
-    NoApps,
-    /// One address of an app is https, another http, and both have this port.
-    MixedPort(u16),
-    /// The address of the decision listener is not `HOST:PORT`.
-    Latchkey,
-    /// A path contains characters that one of the proxies would read as more than a path.
-    Path(&'static str),
 }
 
 macro_rules! template {
@@ -63,7 +52,7 @@ pub fn proxy_files(
 ) -> Result<Vec<ProxyFile>, Failed<ProxyConfigRefusal>> {
     let paths = options.paths(kind).map_err(Failed::Refused)?;
     let apps = view::apps(apps, &paths).map_err(Failed::Refused)?;
-    let view = ProxyView::new(kind, &apps, options, &paths).map_err(Failed::Refused)?;
+    let view = ProxyView::new(&apps, options, &paths).map_err(Failed::Refused)?;
     let text = match kind {
         ProxyKind::Nginx => Nginx { view: &view }.render(),
         ProxyKind::Caddy => Caddy { view: &view }.render(),

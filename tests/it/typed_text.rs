@@ -53,8 +53,10 @@ fn is_typed(expression: &str) -> bool {
 
 /// Places where typed text is not isolated.
 fn loose(template: &Template) -> Vec<String> {
-    // The lab of /compare and the description of the API name their own parts, and the macros name their fields.
-    if template.path.starts_with("compare") || template.path == "api.html" {
+    // These name their own parts: the lab of /compare, the description of the API and the files for proxies. Headers in
+    // such a file are checked when they are stored. The macros name their fields.
+    let own = ["compare", "api.html", "proxies/", "admin/apps/slug/config/"];
+    if own.iter().any(|own| template.path.starts_with(own)) {
         return Vec::new();
     }
     let is_field = |expression: &str| template.path == "_ui.html" && expression == "name";

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::ProxyConfigRefusal;
+use super::refusal::ProxyConfigRefusal;
 use crate::apps::choices::ProxyKind;
 use crate::apps::upstream::Upstream;
 use crate::config::Settings;

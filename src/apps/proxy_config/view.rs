@@ -1,9 +1,9 @@
 //! The apps as the templates see them.
 
-use super::ProxyConfigRefusal;
 use super::options::{ProxyOptions, ProxyPaths};
+use super::refusal::ProxyConfigRefusal;
 use crate::apps::app::App;
-use crate::apps::choices::{ProxyKind, UpstreamHost};
+use crate::apps::choices::UpstreamHost;
 use crate::apps::origin::AppOrigin;
 use crate::apps::upstream::Upstream;
 
@@ -63,8 +63,8 @@ const REMOVED: [&str; 25] = [
 ];
 
 pub struct ProxyView<'a> {
-    /// Lines for the head of the file.
-    pub notes: Vec<String>,
+    /// The command that writes the same text.
+    pub command: &'a str,
     pub apps: &'a [GuardedApp<'a>],
     pub sites: Vec<GuardedSite<'a>>,
     pub ports: Vec<ListeningPort>,
@@ -104,7 +104,8 @@ pub struct GuardedApp<'a> {
     pub has_max_body: bool,
     pub identity: [HeaderSpelling; 4],
     origins: &'a [AppOrigin],
-    is_unknown: bool,
+    /// Whether the address is a placeholder.
+    pub is_unknown: bool,
 }
 
 /// A header, as proxies write its name.
@@ -209,9 +210,8 @@ pub fn apps<'a>(apps: &'a [App], paths: &ProxyPaths<'_>) -> Result<Vec<GuardedAp
 
 impl<'a> ProxyView<'a> {
     pub fn new(
-        kind: ProxyKind,
         apps: &'a [GuardedApp<'a>],
-        options: &ProxyOptions,
+        options: &'a ProxyOptions,
         paths: &ProxyPaths<'a>,
     ) -> Result<Self, ProxyConfigRefusal> {
         let listener = options.listener()?;
@@ -221,7 +221,7 @@ impl<'a> ProxyView<'a> {
             if listener.host.contains(':') { format!("[{}]", listener.host) } else { listener.host.clone() };
         let latchkey = format!("{server}:{}", listener.port);
         Ok(Self {
-            notes: notes(kind, apps, options, &latchkey),
+            command: &options.command,
             apps,
             // Unless an app is at port 80 itself.
             redirects: sites.iter().any(|site| site.is_redirected)
@@ -286,25 +286,4 @@ fn ports(sites: &[GuardedSite<'_>]) -> Result<Vec<ListeningPort>, ProxyConfigRef
         }
     }
     Ok(ports)
-}
-
-fn notes(kind: ProxyKind, apps: &[GuardedApp<'_>], options: &ProxyOptions, latchkey: &str) -> Vec<String> {
-    let mut notes = vec![
-        format!("Written by `{}`.", options.command),
-        format!(
-            "{latchkey} is Latchkey's decision listener (LATCHKEY__FRONT__PORT), which no one else may reach."
-        ),
-    ];
-    if kind == ProxyKind::Haproxy {
-        notes.push(
-            "Each file of a certificate also contains its key, or the key has the same name and .key.".into(),
-        );
-    }
-    for app in apps.iter().filter(|app| app.is_unknown) {
-        notes.push(format!(
-            "Replace {}://{}: Latchkey does not know where {} listens.",
-            app.scheme, app.server, app.slug
-        ));
-    }
-    notes
 }

@@ -30,7 +30,7 @@ impl From<InvalidGroupName> for Phrase {
     fn from(InvalidGroupName: InvalidGroupName) -> Self {
         Self::new(
             "invalid-group-name",
-            "Use 1 to 64 characters: a to z, digits, dots, underscores and hyphens, with at least one letter or digit.",
+            "Use 1 to 64 characters: a to z, digits, dots, underscores and hyphens, but not only these three.",
         )
     }
 }

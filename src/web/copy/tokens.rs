@@ -62,7 +62,7 @@ impl From<&TokenRefusal> for Phrase {
                 format!("Only administrators can have the scope {}.", scope.as_str()),
             ),
             TokenRefusal::NoSuchApp(slug) => {
-                Self::with("no-such-app", format!("No app with the short name {slug} accepts your tokens."))
+                Self::with("no-such-app", format!("No app with the short name {slug} accepts this token."))
             }
             TokenRefusal::LifetimeTooLong { max } => Self::with(
                 "lifetime-too-long",

@@ -7,7 +7,7 @@ use actix_web::web::{Bytes, BytesMut};
 
 use super::connection::Connection;
 use super::limits::LARGE_RESPONSE;
-use super::response_head::Framing;
+use super::response_head::BodyFraming;
 use crate::web::http::server::ChunkScanner;
 
 pub struct Incoming {
@@ -26,7 +26,7 @@ enum BodyEnd {
 }
 
 /// What the received bytes contain.
-enum Next {
+enum NextBytes {
     Part(Bytes),
     End,
     /// More has to be received.
@@ -35,12 +35,12 @@ enum Next {
 
 impl Incoming {
     /// * `received`: what arrived with the head.
-    pub fn new(framing: Framing, received: Bytes) -> Self {
+    pub fn new(framing: BodyFraming, received: Bytes) -> Self {
         let end = match framing {
-            Framing::None => BodyEnd::Left(0),
-            Framing::Sized(length) => BodyEnd::Left(length),
-            Framing::Chunked => BodyEnd::Chunks(ChunkScanner::default()),
-            Framing::UntilEnd => BodyEnd::OfConnection,
+            BodyFraming::None => BodyEnd::Left(0),
+            BodyFraming::Sized(length) => BodyEnd::Left(length),
+            BodyFraming::Chunked => BodyEnd::Chunks(ChunkScanner::default()),
+            BodyFraming::UntilEnd => BodyEnd::OfConnection,
         };
         Self { end, received, buffer: BytesMut::new() }
     }
@@ -74,9 +74,9 @@ impl Incoming {
     ) -> Poll<Option<io::Result<Bytes>>> {
         loop {
             match self.next() {
-                Ok(Next::Part(part)) => return Poll::Ready(Some(Ok(part))),
-                Ok(Next::End) => return Poll::Ready(None),
-                Ok(Next::Nothing) => {}
+                Ok(NextBytes::Part(part)) => return Poll::Ready(Some(Ok(part))),
+                Ok(NextBytes::End) => return Poll::Ready(None),
+                Ok(NextBytes::Nothing) => {}
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
             let is_large = matches!(self.end, BodyEnd::Left(left) if left > LARGE_RESPONSE);
@@ -94,27 +94,27 @@ impl Incoming {
         }
     }
 
-    fn next(&mut self) -> io::Result<Next> {
+    fn next(&mut self) -> io::Result<NextBytes> {
         Ok(match &mut self.end {
-            BodyEnd::Left(0) => Next::End,
+            BodyEnd::Left(0) => NextBytes::End,
             BodyEnd::Chunks(chunks) => {
                 let (skipped, count) = chunks.data(&self.received);
                 drop(self.received.split_to(skipped));
                 match count {
                     0 if chunks.gave_up() => return Err(io::ErrorKind::InvalidData.into()),
-                    0 if chunks.has_ended() => Next::End,
-                    0 => Next::Nothing,
-                    count => Next::Part(self.received.split_to(count)),
+                    0 if chunks.has_ended() => NextBytes::End,
+                    0 => NextBytes::Nothing,
+                    count => NextBytes::Part(self.received.split_to(count)),
                 }
             }
-            _ if self.received.is_empty() => Next::Nothing,
+            _ if self.received.is_empty() => NextBytes::Nothing,
             BodyEnd::Left(left) => {
                 let length = self.received.len();
                 let count = usize::try_from(*left).map_or(length, |left| left.min(length));
                 *left -= count as u64;
-                Next::Part(self.received.split_to(count))
+                NextBytes::Part(self.received.split_to(count))
             }
-            BodyEnd::OfConnection => Next::Part(self.received.split_to(self.received.len())),
+            BodyEnd::OfConnection => NextBytes::Part(self.received.split_to(self.received.len())),
         })
     }
 }
@@ -126,16 +126,16 @@ mod tests {
     use super::*;
 
     /// The parts of a body that arrives in these pieces, and whether its end was found.
-    fn parts(framing: Framing, pieces: &[&[u8]]) -> io::Result<(Vec<u8>, bool)> {
+    fn parts(framing: BodyFraming, pieces: &[&[u8]]) -> io::Result<(Vec<u8>, bool)> {
         let mut incoming = Incoming::new(framing, Bytes::new());
         let mut body = Vec::new();
         for piece in pieces {
             incoming.received = Bytes::copy_from_slice(piece);
             loop {
                 match incoming.next()? {
-                    Next::Part(part) => body.extend_from_slice(&part),
-                    Next::End => return Ok((body, true)),
-                    Next::Nothing => break,
+                    NextBytes::Part(part) => body.extend_from_slice(&part),
+                    NextBytes::End => return Ok((body, true)),
+                    NextBytes::Nothing => break,
                 }
             }
         }
@@ -145,11 +145,11 @@ mod tests {
     #[test]
     fn a_body_ends_where_its_framing_says() {
         let ended = |framing, bytes: &[u8]| parts(framing, &[bytes]).ok();
-        assert_eq!(ended(Framing::Sized(3), b"abcd"), Some((b"abc".to_vec(), true)));
-        assert_eq!(ended(Framing::Sized(3), b"ab"), Some((b"ab".to_vec(), false)));
-        assert_eq!(ended(Framing::UntilEnd, b"ab"), Some((b"ab".to_vec(), false)));
-        assert_eq!(ended(Framing::None, b"ab"), Some((Vec::new(), true)));
-        let chunked = |bytes: &[u8]| ended(Framing::Chunked, bytes);
+        assert_eq!(ended(BodyFraming::Sized(3), b"abcd"), Some((b"abc".to_vec(), true)));
+        assert_eq!(ended(BodyFraming::Sized(3), b"ab"), Some((b"ab".to_vec(), false)));
+        assert_eq!(ended(BodyFraming::UntilEnd, b"ab"), Some((b"ab".to_vec(), false)));
+        assert_eq!(ended(BodyFraming::None, b"ab"), Some((Vec::new(), true)));
+        let chunked = |bytes: &[u8]| ended(BodyFraming::Chunked, bytes);
         assert_eq!(
             chunked(b"2;x=y\r\nab\r\n1\r\nc\r\n0\r\nx-sum: 1\r\n\r\nHTTP"),
             Some((b"abc".to_vec(), true))
@@ -163,10 +163,10 @@ mod tests {
 
     #[test]
     fn bytes_behind_a_body_are_noticed() {
-        let mut incoming = Incoming::new(Framing::Sized(2), Bytes::from_static(b"okHTTP"));
+        let mut incoming = Incoming::new(BodyFraming::Sized(2), Bytes::from_static(b"okHTTP"));
         assert_eq!(incoming.whole().as_deref(), Some(&b"ok"[..]));
         assert!(incoming.is_followed());
-        let mut incoming = Incoming::new(Framing::Sized(3), Bytes::from_static(b"ok"));
+        let mut incoming = Incoming::new(BodyFraming::Sized(3), Bytes::from_static(b"ok"));
         assert_eq!(incoming.whole(), None);
     }
 
@@ -184,7 +184,7 @@ mod tests {
             }
             bytes.extend(b"0\r\n\r\n");
             let pieces: Vec<&[u8]> = bytes.chunks(piece).collect();
-            prop_assert_eq!(parts(Framing::Chunked, &pieces).expect("valid chunks"), (chunks.concat(), true));
+            prop_assert_eq!(parts(BodyFraming::Chunked, &pieces).expect("valid chunks"), (chunks.concat(), true));
         }
     }
 }

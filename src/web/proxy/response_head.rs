@@ -24,7 +24,7 @@ pub struct ResponseHead {
 
 /// How the end of the body is recognized.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Framing {
+pub enum BodyFraming {
     /// There is no body, whatever the headers say.
     None,
     Sized(u64),
@@ -86,7 +86,7 @@ impl ResponseHead {
     /// A response that states its length twice may be an attack: two programs could read different lengths.
     ///
     /// * `answers_head`: the request was HEAD.
-    pub fn framing(&self, answers_head: bool) -> Result<Framing, ProxyError> {
+    pub fn framing(&self, answers_head: bool) -> Result<BodyFraming, ProxyError> {
         let bad = |why: &str| Err(ProxyError::BadResponse(why.into()));
         let mut lengths = self.headers.all(CONTENT_LENGTH);
         let mut codings = self.headers.all(TRANSFER_ENCODING);
@@ -96,27 +96,27 @@ impl ResponseHead {
         }
         let framing = match (coding, length) {
             (Some(coding), _) if self.is_current && coding.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
-                Framing::Chunked
+                BodyFraming::Chunked
             }
             (Some(_), _) => return bad("its transfer coding is unknown"),
             (None, Some(length)) => match decimal(length.trim_ascii()) {
-                Some(length) => Framing::Sized(length),
+                Some(length) => BodyFraming::Sized(length),
                 None => return bad("its length is invalid"),
             },
-            (None, None) => Framing::UntilEnd,
+            (None, None) => BodyFraming::UntilEnd,
         };
         let is_bodiless = answers_head
             || matches!(
                 self.status,
                 StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
             );
-        Ok(if is_bodiless { Framing::None } else { framing })
+        Ok(if is_bodiless { BodyFraming::None } else { framing })
     }
 
     /// How long the connection may be kept for another request; `None` if the upstream will close it.
-    pub fn kept_for(&self, framing: Framing) -> Option<Duration> {
+    pub fn kept_for(&self, framing: BodyFraming) -> Option<Duration> {
         let closes = self.headers.words(CONNECTION).any(|word| word.eq_ignore_ascii_case(b"close"));
-        if !self.is_current || closes || framing == Framing::UntilEnd {
+        if !self.is_current || closes || framing == BodyFraming::UntilEnd {
             return None;
         }
         let timeout = self.headers.words(HeaderName::from_static("keep-alive")).find_map(|word| {
@@ -148,11 +148,11 @@ mod tests {
     #[test]
     fn the_end_of_a_body_is_recognized_in_one_way() {
         for (head, framing) in [
-            ("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n", Some(Framing::Sized(12))),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", Some(Framing::Chunked)),
-            ("HTTP/1.1 200 OK\r\n\r\n", Some(Framing::UntilEnd)),
-            ("HTTP/1.1 204 No Content\r\n\r\n", Some(Framing::None)),
-            ("HTTP/1.1 304 Not Modified\r\ncontent-length: 12\r\n\r\n", Some(Framing::None)),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n", Some(BodyFraming::Sized(12))),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", Some(BodyFraming::Chunked)),
+            ("HTTP/1.1 200 OK\r\n\r\n", Some(BodyFraming::UntilEnd)),
+            ("HTTP/1.1 204 No Content\r\n\r\n", Some(BodyFraming::None)),
+            ("HTTP/1.1 304 Not Modified\r\ncontent-length: 12\r\n\r\n", Some(BodyFraming::None)),
             ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\n", None),
             ("HTTP/1.1 200 OK\r\ncontent-length: 1, 1\r\n\r\n", None),
             ("HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\n", None),
@@ -167,7 +167,7 @@ mod tests {
         }
         assert_eq!(
             parsed("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").framing(true).ok(),
-            Some(Framing::None)
+            Some(BodyFraming::None)
         );
     }
 

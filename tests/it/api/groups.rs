@@ -114,7 +114,8 @@ async fn a_group_has_a_name_that_can_be_part_of_a_url() {
     let app = TestApp::spawn();
     let grace = app.grace().await;
     let mut program = Program::with_all(&app, &grace).await;
-    for name in ["%2e%2e", "%2e", "%2e_-"] {
+    // Clients resolve `..`; the test of names has it.
+    for name in ["-", "._-", "__"] {
         program
             .put(&format!("/api/v1/groups/{name}"), &json!({}))
             .await

@@ -34,8 +34,9 @@ async fn a_program_lists_and_ends_the_sessions_of_its_user_and_of_no_other() {
     let (mut one, mut other) = (app.logged_in(&ada).await, app.logged_in(&ada).await);
     let mut foreign = app.logged_in(&grace).await;
     let mut program = Program::of(&app, &ada, &[ApiScope::Me]).await;
-    let sessions = program.items("/api/v1/me/sessions", 200).await;
-    assert_eq!(sessions.len(), 2);
+    let listed = program.get("/api/v1/me/sessions").await.is(200).json();
+    let sessions = listed["items"].as_array().expect("items").clone();
+    assert_eq!((sessions.len(), &listed["next"]), (2, &json!(null)));
     let handle: String =
         app.db.scalar(&format!("SELECT handle::text FROM sessions WHERE principal = '{}'", grace.id));
     program.delete(&format!("/api/v1/me/sessions/{handle}")).await.is_problem(404, "not-found");

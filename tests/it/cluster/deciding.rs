@@ -41,7 +41,8 @@ async fn while_one_of_the_deciding_instances_is_gone_the_others_decide() {
     let mut fleet = start().await;
     let mut play = Play::watch(&mut fleet, seed(), "gone", false, async |fleet, _| {
         fleet.running[0].kill().await;
-        sleep(Duration::from_secs(2)).await;
+        // Long enough for a busy machine to serve some users.
+        sleep(Duration::from_secs(5)).await;
         fleet.running[0] = fleet.programs[0].serve_ready().await;
     })
     .await;

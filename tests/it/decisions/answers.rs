@@ -52,10 +52,8 @@ fn seen(answer: &Answer) -> (Vec<(String, String)>, String) {
         .map(|(name, value)| (name.to_string(), value.to_str().expect("a text").to_owned()))
         .collect();
     headers.sort();
-    let id = answer.attribute("[data-request-id]", "data-request-id");
-    let id =
-        id.or_else(|| Some(answer.body.split("\"request_id\":\"").nth(1)?.split('"').next()?.to_owned()));
-    let id = id.or_else(|| answer.text("code"));
+    let in_problem = || Some(answer.body.split("\"request_id\":\"").nth(1)?.split('"').next()?.to_owned());
+    let id = answer.text(".code").or_else(in_problem);
     (headers, id.map_or(answer.body.clone(), |id| answer.body.replace(&id, "ID")))
 }
 

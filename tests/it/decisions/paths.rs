@@ -48,8 +48,9 @@ async fn a_handoff_through_the_listener_ends_in_the_app() {
     let decided = proxy.ask(&user.at_app, "GET", "/page?x=1").await;
     assert_eq!(decided.is(200).header("remote-email"), Some(ada.email));
     // The client's address is in the audit trail.
-    let recorded: i64 =
-        app.db.scalar("SELECT count(*) FROM audit_events WHERE act = 'app.entered' AND ip = '192.0.2.7'");
+    let recorded: i64 = app
+        .db
+        .scalar("SELECT count(*) FROM audit_events WHERE act = 'app.entered' AND address = '192.0.2.7'");
     assert_eq!(recorded, 1);
     // A browser that has a live key and comes back is told so, and does not go round in circles.
     at_app(&app, &wiki, &mut user.at_app, "GET", "in?to=%2F").await.is(200).is_error("already-in");

@@ -57,7 +57,8 @@ async fn each_header_of_the_family_must_be_there_once() {
             let mut without = family.clone();
             without.remove(at);
             let mut changed = vec![without];
-            if *name != "x-forwarded-for" {
+            // The parser refuses two hosts by itself (RFC 9112 §3.2).
+            if !["x-forwarded-for", "host"].contains(name) {
                 changed.push([family.clone(), vec![(*name, value.clone())]].concat());
             }
             for other in ["", "a, b", "é", "https://user@wiki.localhost/", "user@wiki.localhost"] {

@@ -54,7 +54,7 @@ async fn a_refused_command_says_why() {
         ("nobody@example.org", "X", "me", "30d", "there is no user nobody@example.org"),
         (ada.email, "X", "everything", "30d", "There is no scope everything."),
         (ada.email, "X", "users:read", "30d", "Only administrators can have the scope users:read."),
-        (ada.email, "X", "app:wiki", "30d", "No app has the short name wiki."),
+        (ada.email, "X", "app:wiki", "30d", "No app with the short name wiki accepts this token."),
         (ada.email, "X", "me", "2 weeks", "\"2 weeks\" is not a duration such as 30d"),
         (ada.email, "X", "me", "366d", "A token can last 365 days at most."),
         (ada.email, "Phone", "me", "30d", "the user already has a token with this name: choose another name"),
