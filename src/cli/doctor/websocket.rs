@@ -70,13 +70,14 @@ async fn watch(mut socket: BufReader<Box<dyn DoctorConnection>>, within: Duratio
     let end = opened + within;
     let mut received = [0; 256];
     loop {
-        match timeout_at(end.into(), socket.read(&mut received)).await {
-            Err(_) => return SocketEnd::NotWithin,
-            Ok(Ok(0) | Err(_)) => return SocketEnd::After(opened.elapsed()),
-            Ok(Ok(_)) if is_close(&received) || socket.write_all(&PONG).await.is_err() => {
-                return SocketEnd::After(opened.elapsed());
-            }
-            Ok(Ok(_)) => {}
+        let Ok(read) = timeout_at(end.into(), socket.read(&mut received)).await else {
+            return SocketEnd::NotWithin;
+        };
+        let is_open = read.is_ok_and(|length| length > 0)
+            && !is_close(&received)
+            && socket.write_all(&PONG).await.is_ok();
+        if !is_open {
+            return SocketEnd::After(opened.elapsed());
         }
     }
 }

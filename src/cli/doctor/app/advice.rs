@@ -1,6 +1,5 @@
 //! What to change in the configuration of a proxy that asks Latchkey for decisions, in that proxy's own words.
 
-use super::asking::KnownApp;
 use crate::apps::ProxyKind;
 
 /// The part of a configuration that is wrong.
@@ -34,20 +33,14 @@ pub enum ConfigPart {
     Streams,
 }
 
-impl KnownApp {
-    /// What to do about `part`: in the words of the proxy in forward-auth mode, `otherwise` in proxy mode.
-    pub fn advice(&self, part: ConfigPart, otherwise: &str) -> String {
-        if self.first.app.is_proxied {
-            return otherwise.to_owned();
-        }
-        let slug = self.slug();
-        match self.proxy {
-            Some(proxy) => words(proxy.kind, part).replace("{slug}", slug),
-            None => format!(
-                "compare the configuration of the proxy with `latchkey app config {slug} --proxy …` ({})",
-                topic(part)
-            ),
-        }
+/// What to change in front of the app `slug`, in the words of its proxy if it is known.
+pub fn of(proxy: Option<ProxyKind>, part: ConfigPart, slug: &str) -> String {
+    match proxy {
+        Some(proxy) => words(proxy, part).replace("{slug}", slug),
+        None => format!(
+            "compare the configuration of the proxy with `latchkey app config {slug} --proxy …` ({})",
+            topic(part)
+        ),
     }
 }
 
@@ -71,7 +64,7 @@ fn topic(part: ConfigPart) -> &'static str {
     }
 }
 
-pub fn words(proxy: ProxyKind, part: ConfigPart) -> &'static str {
+fn words(proxy: ProxyKind, part: ConfigPart) -> &'static str {
     match proxy {
         ProxyKind::Nginx => nginx(part),
         ProxyKind::Caddy => caddy(part),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::advice::ConfigPart;
+use super::advice::{self, ConfigPart};
 use super::proxy::NamedProxy;
 use crate::apps::AppOrigin;
 use crate::cli::doctor::finding::{Finding, note, problem};
@@ -139,6 +139,14 @@ impl KnownApp {
     /// Whether another proxy carries the traffic and asks Latchkey for decisions.
     pub fn is_forwarded(&self) -> bool {
         !self.first.app.is_proxied
+    }
+
+    /// What to do about `part`: in the words of the proxy in forward-auth mode, `otherwise` in proxy mode.
+    pub fn advice(&self, part: ConfigPart, otherwise: &str) -> String {
+        if !self.is_forwarded() {
+            return otherwise.to_owned();
+        }
+        advice::of(self.proxy.map(|proxy| proxy.kind), part, self.slug())
     }
 
     /// Asks with GET which request arrives. In forward-auth mode, it must arrive with the identity of a decision.

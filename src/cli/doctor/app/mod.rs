@@ -58,7 +58,7 @@ const CHECKS: [(&str, AppCheck); 23] = [
 
 /// Those of forward-auth mode alone.
 const OF_FORWARD_AUTH: [(&str, AppCheck); 2] =
-    [("app.proxy", proxy::version), ("app.decision", decision::asked)];
+    [("app.proxy", |app| proxy::version(app.proxy)), ("app.decision", decision::asked)];
 
 /// What the operator asks for or knows.
 pub struct AppDoctor<'a> {

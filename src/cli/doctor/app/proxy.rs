@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::asking::KnownApp;
 use crate::apps::ProxyKind;
 use crate::cli::doctor::finding::{Finding, note, ok, problem};
 use crate::web::copy::proxy_config::proxy_name;
@@ -118,9 +117,9 @@ pub fn detect(named: Option<NamedProxy>, traces: &ProxyTraces<'_>) -> Option<Nam
     Some(NamedProxy { kind, version: said.or_else(sent) })
 }
 
-pub fn version(app: &KnownApp) -> Finding {
+pub fn version(proxy: Option<NamedProxy>) -> Finding {
     let check = "app.proxy";
-    let Some(NamedProxy { kind, version }) = app.proxy else {
+    let Some(NamedProxy { kind, version }) = proxy else {
         return note(check, "it cannot be seen which proxy is in front", "name it with --proxy");
     };
     let (name, (least, why)) = (proxy_name(kind), safe_since(kind));
