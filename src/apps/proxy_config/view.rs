@@ -34,9 +34,10 @@ const ASKED: [&str; 13] = [
 
 /// With these a client can tell an app that its request is for another address, or comes from another client. The proxy
 /// sets some others itself.
-const REMOVED: [&str; 25] = [
+const REMOVED: [&str; 26] = [
     "Client-IP",
     "Forwarded",
+    "HTTP2-Settings",
     "Proxy",
     "True-Client-IP",
     "X-Cluster-Client-IP",

@@ -30,6 +30,8 @@ thread_local! {
 pub struct Connection {
     stream: UpstreamStream,
     socket: Rc<Socket>,
+    /// Bytes of responses. With TLS, its own messages are not counted.
+    received: u64,
     counted: UpstreamSlot,
 }
 
@@ -41,7 +43,7 @@ impl Connection {
         within: Duration,
     ) -> Result<Self, ProxyError> {
         let (socket, stream) = connect(upstream, shared, within).await?;
-        Ok(Self { stream, socket, counted })
+        Ok(Self { stream, socket, received: 0, counted })
     }
 
     /// Whether another request can be sent now: nothing was received that belongs to no request.
@@ -58,9 +60,9 @@ impl Connection {
         self.socket.guard(gate);
     }
 
-    /// Bytes that the upstream has sent on this connection.
+    /// Bytes of responses that were received on this connection.
     pub fn received(&self) -> u64 {
-        self.socket.received()
+        self.received
     }
 
     /// See [`Sending::poll`].
@@ -77,6 +79,7 @@ impl Connection {
         RECEIVED.with_borrow_mut(|buffer| {
             let mut received = ReadBuf::new(buffer);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut received))?;
+            self.count(received.filled().len())?;
             Poll::Ready(Ok(then(received.filled())))
         })
     }
@@ -84,8 +87,18 @@ impl Connection {
     /// The same for many bytes, without copying them. Reuses `buffer` once its bytes have been dropped.
     pub fn poll_read_into(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<Bytes>> {
         buffer.reserve(LARGE_READ);
-        ready!(pin!(self.stream.read_buf(buffer)).poll(cx))?;
+        let count = ready!(pin!(self.stream.read_buf(buffer)).poll(cx))?;
+        self.count(count)?;
         Poll::Ready(Ok(buffer.split().freeze()))
+    }
+
+    /// Nothing was received at the end of the connection. A TLS connection that ended without a closure alert may have
+    /// been cut by somebody else, so that what it carried may be incomplete (RFC 9112 §9.8).
+    fn count(&mut self, received: usize) -> io::Result<()> {
+        self.received += received as u64;
+        let is_cut =
+            received == 0 && matches!(self.stream, UpstreamStream::Tls(_)) && self.socket.has_ended();
+        if is_cut { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
     /// Its parts, for another protocol.

@@ -25,6 +25,12 @@ pub async fn exchange(
         {
             return Poll::Ready(Err(ProxyError::BadResponse(error.to_string())));
         }
+        // What arrives before the request is the response to no request (RFC 9112 §9.2), or the end of the connection.
+        if !sending.has_begun() {
+            return connection
+                .poll_read(cx, |_| ())
+                .map(|_| Err(ProxyError::BadResponse("it was too early".into())));
+        }
         poll_head(connection, &mut begun, cx)
     })
     .await

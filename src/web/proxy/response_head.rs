@@ -116,7 +116,8 @@ impl ResponseHead {
     /// How long the connection may be kept for another request; `None` if the upstream will close it.
     pub fn kept_for(&self, framing: BodyFraming) -> Option<Duration> {
         let closes = self.headers.words(CONNECTION).any(|word| word.eq_ignore_ascii_case(b"close"));
-        if !self.is_current || closes || framing == BodyFraming::UntilEnd {
+        let is_followed = framing == BodyFraming::None && self.announces_body();
+        if !self.is_current || closes || framing == BodyFraming::UntilEnd || is_followed {
             return None;
         }
         let timeout = self.headers.words(HeaderName::from_static("keep-alive")).find_map(|word| {
@@ -126,6 +127,22 @@ impl ResponseHead {
         let Some(timeout) = timeout else { return Some(IDLE) };
         let kept = Duration::from_secs(timeout).saturating_sub(IDLE_MARGIN).min(LONGEST_IDLE);
         (!kept.is_zero()).then_some(kept)
+    }
+}
+
+impl ResponseHead {
+    /// Whether an upstream that ignores that this response has no body may still send one. On a kept connection it would
+    /// be taken for the next response (RFC 9112 §9.2).
+    fn announces_body(&self) -> bool {
+        let is_coded = self.headers.all(TRANSFER_ENCODING).next().is_some();
+        let length = self.headers.all(CONTENT_LENGTH).next().map(<[u8]>::trim_ascii);
+        match self.status {
+            // Its length is that of the response that is still valid.
+            StatusCode::NOT_MODIFIED => is_coded,
+            StatusCode::NO_CONTENT => is_coded || length.is_some_and(|length| length != b"0"),
+            // To HEAD.
+            _ => length != Some(b"0"),
+        }
     }
 }
 
@@ -206,6 +223,26 @@ mod tests {
             ("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n", None),
         ] {
             assert_eq!(kept(head), seconds, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_connection_is_not_kept_if_a_body_may_follow_a_response_without_one() {
+        let kept = |head: &str| {
+            let head = parsed(head);
+            head.kept_for(head.framing(true).expect("a framing")).is_some()
+        };
+        for (head, is_kept) in [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", true),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n", false),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", false),
+            ("HTTP/1.1 200 OK\r\n\r\n", false),
+            ("HTTP/1.1 204 No Content\r\n\r\n", true),
+            ("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n", false),
+            ("HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n", false),
+            ("HTTP/1.1 304 Not Modified\r\ncontent-length: 60\r\n\r\n", true),
+        ] {
+            assert_eq!(kept(head), is_kept, "{head:?}");
         }
     }
 

@@ -21,8 +21,8 @@ use crate::web::streams::StreamGate;
 
 pub struct Socket {
     tcp: TcpStream,
-    /// Bytes that the upstream has sent.
-    received: Cell<u64>,
+    /// The upstream sends nothing more.
+    ended: Cell<bool>,
     /// A write has failed because the upstream has closed the connection.
     closed: Cell<bool>,
     /// The gate of the request that is sent on this connection.
@@ -31,11 +31,12 @@ pub struct Socket {
 
 impl Socket {
     pub fn new(tcp: TcpStream) -> Rc<Self> {
-        Rc::new(Self { tcp, received: Cell::new(0), closed: Cell::new(false), gate: RefCell::new(None) })
+        Rc::new(Self { tcp, ended: Cell::new(false), closed: Cell::new(false), gate: RefCell::new(None) })
     }
 
-    pub fn received(&self) -> u64 {
-        self.received.get()
+    /// Whether a read has found the end of what the upstream sends.
+    pub fn has_ended(&self) -> bool {
+        self.ended.get()
     }
 
     /// From now on nothing is sent to the upstream without a permit of `gate`. `None`: nothing is to be sent.
@@ -92,8 +93,8 @@ impl AsyncRead for SocketStream {
                 Ok(count) => {
                     if buf.remaining() > 0 {
                         is_drained(&self.0.tcp);
+                        self.0.ended.set(count == 0);
                     }
-                    self.0.received.set(self.0.received.get() + count as u64);
                     return Poll::Ready(Ok(()));
                 }
             }

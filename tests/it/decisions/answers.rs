@@ -130,7 +130,12 @@ async fn compare(app: &TestApp, wiki: &Wiki, browser: &mut Browser) -> (usize, u
                     // It gets the challenges with the page of the refusal.
                     wanted.0.retain(|(name, _)| name != "www-authenticate");
                 }
-                assert_eq!(seen(&decided), wanted, "{what}");
+                let mut found = seen(&decided);
+                if method == "HEAD" {
+                    // The proxy asks with another method, and leaves the body out.
+                    found.1.clear();
+                }
+                assert_eq!(found, wanted, "{what}");
                 continue;
             };
             passed += 1;

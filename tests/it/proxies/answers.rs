@@ -130,6 +130,26 @@ pub async fn other_sites(behind: &Behind, user: &User) {
     assert_eq!(refused.values("access-control-allow-origin"), [TRUSTED_SITE], "{}", refused.text);
 }
 
+/// A connection that became HTTP/2 (h2c) would carry requests that are not decided, with any identity.
+pub async fn other_upgrades(behind: &Behind, user: &User) {
+    let cookies = cookie_line(&user.at_app);
+    for upgrades in
+        [&["Upgrade: h2c"][..], &["Upgrade: h2c", "Upgrade: websocket"], &["Upgrade: h2c, websocket"]]
+    {
+        behind.wiki.upstream.forget();
+        let mut headers = vec!["Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABk", &cookies];
+        headers.extend(upgrades);
+        let answer = behind.get("docs.localhost", "/", &headers);
+        for seen in behind.wiki.upstream.received() {
+            let kept: Vec<_> =
+                seen.values("upgrade").into_iter().filter(|value| *value != "websocket").collect();
+            assert!(kept.is_empty(), "{:?}: {seen:?}", behind.program);
+            assert!(seen.values("http2-settings").is_empty(), "{:?}: {seen:?}", behind.program);
+        }
+        assert!(![502, 503].contains(&answer.status()), "{:?}: {}", behind.program, answer.text);
+    }
+}
+
 fn socket(behind: &Behind, headers: &[&str]) -> String {
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     format!(

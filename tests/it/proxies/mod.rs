@@ -99,6 +99,7 @@ async fn requests(program: ProxyProgram) {
     identity::cookies(&behind, &user);
     identity::authorization(&behind, &user).await;
     answers::other_sites(&behind, &user).await;
+    answers::other_upgrades(&behind, &user).await;
     identity::names(&behind).await;
     identity::many_groups(&behind).await;
     answers::users(&behind, &mut user).await;

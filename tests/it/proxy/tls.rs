@@ -114,3 +114,64 @@ fn a_certificate_is_verified_against_the_apps_authority() {
         assert_eq!(through(&TlsServer::run(OK_SERVER, &certificates, wrong), Some(&ca)), 502, "{wrong}");
     }
 }
+
+/// Closes a connection, as TLS asks for, when a second request arrives on it.
+const CLOSING_SERVER: &str = r#"
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    served = 0
+
+    def do_GET(self):
+        self.served += 1
+        if self.served == 2:
+            self.close_connection = True
+            self.connection.settimeout(1)
+            try:
+                self.connection.unwrap()
+            except OSError:
+                pass
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+"#;
+
+#[test]
+fn a_get_on_a_connection_that_tls_closes_is_repeated_on_a_new_one() {
+    let certificates = Certificates::new();
+    let ca = fs::read_to_string(certificates.file("ca.pem")).expect("a file");
+    let server = TlsServer::run(CLOSING_SERVER, &certificates, "right");
+    let proxied = Proxied::with(server.app(Some(&ca)));
+    for number in 1..=4 {
+        assert_eq!(proxied.get("/").status(), 200, "request {number}");
+    }
+}
+
+/// The end of the connection is the end of the body. `?cut`: without the closure alert of TLS.
+const UNTIL_END_SERVER: &str = r#"
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"half")
+        self.wfile.flush()
+        if "cut" not in self.path:
+            self.connection.settimeout(1)
+            try:
+                self.connection.unwrap()
+            except OSError:
+                pass
+"#;
+
+#[test]
+fn a_body_whose_tls_connection_was_cut_is_not_passed_on_as_complete() {
+    let certificates = Certificates::new();
+    let ca = fs::read_to_string(certificates.file("ca.pem")).expect("a file");
+    let server = TlsServer::run(UNTIL_END_SERVER, &certificates, "right");
+    let proxied = Proxied::with(server.app(Some(&ca)));
+    let whole = proxied.get("/");
+    assert!(whole.text.ends_with("4\r\nhalf\r\n0\r\n\r\n"), "{}", whole.text);
+    let cut = proxied.get("/?cut");
+    assert!(cut.text.contains("half") && !cut.text.ends_with("0\r\n\r\n"), "{}", cut.text);
+}
