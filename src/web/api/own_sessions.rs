@@ -95,10 +95,9 @@ pub async fn end(
     Path(path): Path<ByHandle>,
     when: Precondition,
 ) -> Result<NoContent, Error> {
-    when.check_existence(async {
+    when.check_found(async {
         let list = ctx.accounts().sessions().list_of(me.user().principal()).await?;
-        let found = list.at(me.token.now).any(|record| record.handle.0 == path.handle);
-        if found { Ok(true) } else { Err(Error::NotFound) }
+        Ok::<_, Error>(list.at(me.token.now).any(|record| record.handle.0 == path.handle))
     })
     .await?;
     let login = &ctx.accounts().login;

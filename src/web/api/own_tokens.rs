@@ -55,9 +55,8 @@ pub async fn revoke(
     when: Precondition,
 ) -> Result<NoContent, Error> {
     let tokens = &ctx.accounts().tokens;
-    when.check_existence(async {
-        let found = tokens.of_user(me.user()).await?.iter().any(|token| token.id.0 == path.id);
-        if found { Ok(true) } else { Err(Error::NotFound) }
+    when.check_found(async {
+        Ok::<_, Error>(tokens.of_user(me.user()).await?.iter().any(|token| token.id.0 == path.id))
     })
     .await?;
     let revoked = tokens.revoke_own(me.user(), TokenId(path.id), ctx.client()).await?;

@@ -95,6 +95,15 @@ impl Precondition {
             false => Err(changed_since().into()),
         }
     }
+
+    /// The same for an item that has to exist.
+    ///
+    /// # Errors
+    /// 404, 412, or the error of `exists`.
+    pub async fn check_found(&self, exists: impl Future<Output = Result<bool, Error>>) -> Result<(), Error> {
+        let found = async { if exists.await? { Ok(true) } else { Err(Error::NotFound) } };
+        self.check_existence(found).await
+    }
 }
 
 /// The preconditions of a request that reads an item.

@@ -138,9 +138,8 @@ pub async fn end(
     Path(path): Path<ByHandle>,
     when: Precondition,
 ) -> Result<NoContent, Error> {
-    when.check_existence(async {
-        let found = ctx.accounts().admin.is_live_session(Handle(path.handle)).await?;
-        if found { Ok(true) } else { Err(Error::NotFound) }
+    when.check_found(async {
+        Ok::<_, Error>(ctx.accounts().admin.is_live_session(Handle(path.handle)).await?)
     })
     .await?;
     let by = Some((me.user(), None));

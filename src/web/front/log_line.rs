@@ -5,6 +5,7 @@ use std::time::Instant;
 use actix_web::http::{Method, StatusCode};
 use uuid::Uuid;
 
+use crate::web::http::request_layer::id_text;
 use crate::web::streams::{CredentialId, LiveCredential};
 
 /// The facts of a log line that are found while the request is answered.
@@ -35,9 +36,9 @@ impl LogFields {
     ) {
         let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         let [mut session, mut token, mut principal] = [Uuid::encode_buffer(); 3];
-        let session = self.session.map(|id| &*id.hyphenated().encode_lower(&mut session));
-        let token = self.token.map(|id| &*id.hyphenated().encode_lower(&mut token));
-        let principal = self.principal.map(|id| &*id.hyphenated().encode_lower(&mut principal));
+        let session = id_text(self.session, &mut session);
+        let token = id_text(self.token, &mut token);
+        let principal = id_text(self.principal, &mut principal);
         tracing::info!(
             method = method.as_str(),
             app,

@@ -162,15 +162,16 @@ fn log_error(error: &actix_web::Error) {
     }
 }
 
+/// The id as a string, which a log line takes unchanged; a `Display` value goes through a formatter.
+pub fn id_text(id: Option<Uuid>, buffer: &mut [u8]) -> Option<&str> {
+    id.map(|id| &*id.hyphenated().encode_lower(buffer))
+}
+
 fn access_log(method: &Method, route: &str, status: StatusCode, begun: Instant, state: &RequestState) {
-    let live = state.session();
-    // As strings, which are written unchanged; `Display` values go through a formatter.
     let [mut session, mut token, mut principal] = [Uuid::encode_buffer(); 3];
-    let session = live.as_ref().map(|live| &*live.record.handle.0.hyphenated().encode_lower(&mut session));
-    let presented = state.token();
-    let token = presented.as_ref().map(|live| &*live.id.0.hyphenated().encode_lower(&mut token));
-    let user = state.user_id();
-    let principal = user.as_ref().map(|user| &*user.0.hyphenated().encode_lower(&mut principal));
+    let session = id_text(state.session().map(|live| live.record.handle.0), &mut session);
+    let token = id_text(state.token().map(|live| live.id.0), &mut token);
+    let principal = id_text(state.user_id().map(|user| user.0), &mut principal);
     let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::info!(
         method = method.as_str(),

@@ -93,7 +93,7 @@ impl Connection {
     }
 
     /// Nothing was received at the end of the connection. A TLS connection that ended without a closure alert may have
-    /// been cut by somebody else, so that what it carried may be incomplete (RFC 9112 §9.8).
+    /// been cut on the way, so that what it carried may be incomplete (RFC 9112 §9.8).
     fn count(&mut self, received: usize) -> io::Result<()> {
         self.received += received as u64;
         let is_cut =

@@ -29,7 +29,7 @@ pub async fn exchange(
         if !sending.has_begun() {
             return connection
                 .poll_read(cx, |_| ())
-                .map(|_| Err(ProxyError::BadResponse("it was too early".into())));
+                .map(|_| Err(ProxyError::BadResponse("it arrived before the request was sent".into())));
         }
         poll_head(connection, &mut begun, cx)
     })

@@ -25,7 +25,7 @@ pub struct ResponseHead {
 /// How the end of the body is recognized.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BodyFraming {
-    /// There is no body, whatever the headers say.
+    /// There is no body, even if the headers announce one.
     None,
     Sized(u64),
     Chunked,
@@ -128,9 +128,7 @@ impl ResponseHead {
         let kept = Duration::from_secs(timeout).saturating_sub(IDLE_MARGIN).min(LONGEST_IDLE);
         (!kept.is_zero()).then_some(kept)
     }
-}
 
-impl ResponseHead {
     /// Whether an upstream that ignores that this response has no body may still send one. On a kept connection it would
     /// be taken for the next response (RFC 9112 §9.2).
     fn announces_body(&self) -> bool {

@@ -150,7 +150,8 @@ pub async fn other_upgrades(behind: &Behind, user: &User) {
     }
 }
 
-fn socket(behind: &Behind, headers: &[&str]) -> String {
+/// The handshake of a websocket.
+pub fn socket(behind: &Behind, headers: &[&str]) -> String {
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     format!(
         "GET /ws HTTP/1.1\r\nHost: docs.localhost:{}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

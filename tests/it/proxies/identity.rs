@@ -3,8 +3,8 @@
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
 
-use super::answers::is;
-use super::behind::{Behind, SOCKET_KEY, cookie_line};
+use super::answers::{is, socket};
+use super::behind::{Behind, cookie_line};
 use crate::front::support::{User, Wiki};
 use crate::support::upstream::Received;
 
@@ -155,13 +155,8 @@ pub async fn names(behind: &Behind) {
     let user = behind.inside(&behind.wiki).await;
     let cookies = cookie_line(&user.at_app);
     let own = format!("Origin: http://docs.localhost:{}", behind.http);
-    let socket = format!(
-        "GET /ws HTTP/1.1\r\nHost: docs.localhost:{}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{own}\r\n\
-         Sec-WebSocket-Key: {SOCKET_KEY}\r\nSec-WebSocket-Version: 13\r\n{cookies}\r\n\r\n",
-        behind.http
-    );
     behind.wiki.upstream.forget();
-    is(behind, &behind.ask(socket), 101);
+    is(behind, &behind.ask(socket(behind, &[&own, &cookies])), 101);
     let seen = behind.wiki.upstream.only_request();
     let name = seen.values("remote-name").concat();
     assert_eq!(name, "C%C3%A9line %D0%94%D0%B8%D0%BC%D0%B0%0D%0AX: y", "{:?}", behind.program);

@@ -37,13 +37,7 @@ pub fn granted(
     let values = identity.map(|identity| identity.values(app.remote_user)).unwrap_or_default();
     for (name, value) in app.header_names.all().into_iter().zip(values) {
         // The name was checked when it was stored, and the value is ASCII without control characters.
-        let name = match name.as_str() {
-            "Remote-User" => Ok(const { HeaderName::from_static("remote-user") }),
-            "Remote-Email" => Ok(const { HeaderName::from_static("remote-email") }),
-            "Remote-Name" => Ok(const { HeaderName::from_static("remote-name") }),
-            "Remote-Groups" => Ok(const { HeaderName::from_static("remote-groups") }),
-            other => HeaderName::from_bytes(other.as_bytes()),
-        };
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(&value)) {
             headers.insert(name, value);
         }
